@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wkvq {
+
+/// Text to token ids and back. One object may be used from several threads.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  /// Token ids of UTF-8 `text`; special tokens written out in the text are recognised as Hugging
+  /// Face tokenizers do. `add_special`: apply the post-processor (BOS and the like) that the
+  /// tokenizer's files ask for.
+  virtual std::vector<int32_t> encode(std::string_view text, bool add_special) const = 0;
+
+  /// The text of `ids`; special tokens are written out.
+  virtual std::string decode(const std::vector<int32_t>& ids) const = 0;
+
+  virtual int64_t vocab_size() const = 0;
+  virtual int64_t bos_token() const = 0;  ///< -1: none
+  virtual int64_t eos_token() const = 0;  ///< -1: none
+
+  /// True where encode(..., true) puts BOS in front.
+  virtual bool adds_bos() const = 0;
+
+  /// Hash of the files that define it.
+  virtual std::string fingerprint() const = 0;
+};
+
+/// Loads `folder`/tokenizer.json or, without it, `folder`/tokenizer.model. ConfigError names the
+/// file and the component that is not supported.
+std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
+
+}  // namespace wkvq
