@@ -46,6 +46,9 @@ class OptionVisitor {
   /// struct itself). A reader throws ConfigError with file:line:column; writers ignore it.
   virtual void reject(const char* name, const std::string& why) = 0;
 
+  /// True where fields take their values from outside; false for writers and help.
+  virtual bool reading() const = 0;
+
  protected:
   virtual void field(const char* name, bool& value, const char* help) = 0;
   virtual void field(const char* name, int64_t& value, const char* help) = 0;

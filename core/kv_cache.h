@@ -1,0 +1,45 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "core/kv_codec.h"
+
+namespace wkvq {
+
+/// The cache of one block, grown token by token as a deployed model does it: the slow specification of masked_attention. Tokens
+/// enter in full precision, are encoded exactly once when the view's rule says so, and are read back by decoding their codes.
+/// Keeps its own bookkeeping of windows on purpose: it must not share the mask's formulas.
+class KvCache {
+ public:
+  KvCache(const KvCodec& codec, const KvViewOptions& view) : codec_(codec), view_(view) {}
+
+  /// Takes in the keys and values [batch, kv_heads, n, head_dim] of the next n tokens and returns the attention of their queries
+  /// [batch, heads, n, head_dim]. n > 1 only for the prompt: view.prefill tokens at once, attended in full precision.
+  at::Tensor step(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                  int64_t sliding_window);
+
+  int64_t tokens() const { return tokens_; }
+
+ private:
+  /// Keys or values: [sinks | encoded slices | recent], oldest first.
+  struct Side {
+    std::vector<at::Tensor> sinks;
+    std::vector<EncodedKv> encoded;
+    std::vector<at::Tensor> recent;
+  };
+  void push(Side& side, const at::Tensor& x) const;
+  void encode_oldest(Side& side, const KvTensorCodec& codec, size_t count) const;
+  /// Encodes what has left the window; before the step's attention or after it.
+  void settle_before();
+  void settle_after();
+  at::Tensor read(const Side& side, const KvTensorCodec& codec) const;
+
+  KvCodec codec_;
+  KvViewOptions view_;
+  Side keys_, values_;
+  int64_t tokens_ = 0;
+};
+
+}  // namespace wkvq

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "core/kernels/fake_quant.h"
+#include "core/quant_spec.h"
+
+namespace wkvq {
+
+/// x' = decode(encode(x)) along the last dimension of `x`, fused. Differentiable: rounding is the identity backwards, the
+/// range of a group passes its gradient to the elements that set it. 16 bits returns `x` itself.
+/// Throws c10::Error where the group does not fit.
+at::Tensor fake_quantize(const at::Tensor& x, const QuantSpec& spec);
+
+/// The stored form of a tensor.
+struct Encoded {
+  EncodedGroups groups;
+  QuantPlan plan;
+  at::ScalarType dtype;
+};
+
+/// Codes, scales and offsets of `x`; spec is not the identity.
+Encoded encode(const at::Tensor& x, const QuantSpec& spec);
+
+/// Equals fake_quantize(x, spec), bit for bit.
+at::Tensor decode(const Encoded& encoded);
+
+}  // namespace wkvq

@@ -1,0 +1,149 @@
+#include "core/kv_cache.h"
+#include "core/masked_attention.h"
+#include "core/torch_headers.h"
+#include "tests/support/catch.h"
+
+using namespace wkvq;
+
+namespace {
+
+struct Case {
+  std::string name;
+  KvViewOptions view;
+  KvTensorOptions key, value;
+};
+
+/// Every row of the table of modes, keys and values configured apart.
+std::vector<Case> cases() {
+  const KvTensorOptions four{.bits = 4}, three{.bits = 3, .group_size = 5}, exact;
+  const KvTensorOptions time{.bits = 2, .group_size = 4, .axis = KvAxis::kTime};
+  const KvTensorOptions across{.bits = 3, .group_size = 12, .group_scope = GroupScope::kToken};
+  return {
+      {"none", {.mode = ViewMode::kNone}, four, four},
+      {"all", {.mode = ViewMode::kAll}, four, three},
+      {"past", {.mode = ViewMode::kPast}, four, three},
+      {"past, groups across heads", {.mode = ViewMode::kPast}, across, across},
+      {"past, keys only", {.mode = ViewMode::kPast}, four, exact},
+      {"past, values only", {.mode = ViewMode::kPast}, exact, four},
+      {"window", {.mode = ViewMode::kPast, .window = 7}, four, three},
+      {"window and sinks", {.mode = ViewMode::kPast, .window = 5, .sinks = 3}, four, four},
+      {"window longer than the text", {.mode = ViewMode::kPast, .window = 900}, four, four},
+      {"prefill", {.mode = ViewMode::kPast, .prefill = 9}, four, three},
+      {"prefill, window, sinks", {.mode = ViewMode::kPast, .window = 4, .sinks = 2, .prefill = 20}, four, four},
+      {"kivi, one group a window", {.mode = ViewMode::kKivi, .window = 4}, time, three},
+      {"kivi, two groups a window", {.mode = ViewMode::kKivi, .window = 8}, time, four},
+  };
+}
+
+at::Tensor by_cache(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                    const KvCodec& codec, const KvViewOptions& view, int64_t sliding_window) {
+  KvCache cache(codec, view);
+  std::vector<at::Tensor> outputs;
+  int64_t t = 0;
+  const auto step = [&](int64_t n) {
+    outputs.push_back(cache.step(q.narrow(2, t, n), k.narrow(2, t, n), v.narrow(2, t, n),
+                                 sliding_window));
+    t += n;
+  };
+  if (view.prefill > 0) step(view.prefill);
+  while (t < q.size(2)) step(1);
+  return at::cat(outputs, 2);
+}
+
+}  // namespace
+
+TEST_CASE("attention: one pass equals decoding through the cache, every mode") {
+  at::manual_seed(11);
+  // 150 tokens cross the chunk of 128 queries; heads : kv_heads covers GQA, MQA and MHA; batch > 1.
+  for (const auto& [heads, kv_heads] : std::vector<std::pair<int64_t, int64_t>>{{4, 2}, {3, 1}, {2, 2}}) {
+    const at::Tensor q = at::randn({2, heads, 150, 8}, at::kDouble) * 2;
+    const at::Tensor k = at::randn({2, kv_heads, 150, 8}, at::kDouble) + 0.5;
+    const at::Tensor v = at::randn({2, kv_heads, 150, 8}, at::kDouble);
+    for (const Case& c : cases()) {
+      if (c.key.group_scope == GroupScope::kToken && kv_heads == 1) continue;
+      for (const int64_t sliding : {0, 40}) {
+        const KvCodec codec{{c.key, {}}, {c.value, {}}};
+        const at::Tensor one_pass = quantized_attention(q, k, v, codec, c.view, sliding);
+        const at::Tensor slow = by_cache(q, k, v, codec, c.view, sliding);
+        INFO(c.name << ", heads " << heads << ":" << kv_heads << ", sliding window " << sliding);
+        // The project's bound for equal views in float64.
+        REQUIRE((one_pass - slow).abs().max().item<double>() < 1e-9);
+      }
+    }
+  }
+}
+
+TEST_CASE("attention: static channels go through the cache unchanged") {
+  at::manual_seed(12);
+  const at::Tensor q = at::randn({1, 4, 40, 8}, at::kDouble), v = at::randn({1, 2, 40, 8}, at::kDouble);
+  const at::Tensor k = at::randn({1, 2, 40, 8}, at::kDouble) * at::arange(1, 9) + 5;
+  KvTensorOptions options{.bits = 3};
+  options.channel = {ChannelMode::kStatic, ChannelMode::kStatic, 0.75};
+  ChannelRange range;
+  range.add(k);
+  const KvCodec codec{{options, range}, {}};
+  const KvViewOptions view{.mode = ViewMode::kPast};
+  REQUIRE((quantized_attention(q, k, v, codec, view, 0) - by_cache(q, k, v, codec, view, 0))
+              .abs().max().item<double>() < 1e-9);
+  // Channels with offsets and unequal ranges are what the transformation is for.
+  const KvCodec plain{{KvTensorOptions{.bits = 3}, {}}, {}};
+  REQUIRE((codec.key.fake(k) - k).abs().mean().item<double>() <
+          0.5 * (plain.key.fake(k) - k).abs().mean().item<double>());
+}
+
+TEST_CASE("attention: the newest token is in full precision under past, by hand") {
+  // One head, one channel, two tokens. Values 0 and 1 quantize exactly (they are their groups' minima); key 2 of head_dim 2 does not.
+  const at::Tensor k = at::tensor({1.0, 0.4, 0.0, 2.0, 0.9, -1.0}, at::kDouble).view({1, 1, 2, 3});
+  const at::Tensor v = at::tensor({0.0, 0.0, 0.0, 1.0, 1.0, 1.0}, at::kDouble).view({1, 1, 2, 3});
+  const at::Tensor q = at::ones({1, 1, 2, 3}, at::kDouble);
+  const KvCodec codec{{KvTensorOptions{.bits = 2}, {}}, {KvTensorOptions{.bits = 2}, {}}};
+  // Token 0 quantized: step 1/3, 0.4 -> 1/3, score (1 + 1/3) / sqrt(3). Token 1 exact: (2 + 0.9 - 1) / sqrt(3); quantized, step 1: 2 + 1 - 1.
+  const double past = 4.0 / 3, own = 1.9, own_quantized = 2.0, root = std::sqrt(3.0);
+  const auto weight = [&](double a, double b) { return 1 / (1 + std::exp((a - b) / root)); };
+  const auto last = [&](ViewMode mode) {
+    return quantized_attention(q, k, v, codec, {.mode = mode}, 0)[0][0][1][0].item<double>();
+  };
+  REQUIRE(last(ViewMode::kPast) == Approx(weight(past, own)).epsilon(1e-12));
+  REQUIRE(last(ViewMode::kAll) == Approx(weight(past, own_quantized)).epsilon(1e-12));
+  REQUIRE(last(ViewMode::kNone) == Approx(weight(1.4, own)).epsilon(1e-12));
+}
+
+TEST_CASE("attention: a row of a batch does not see another, padding on the right changes nothing") {
+  at::manual_seed(13);
+  const at::Tensor q = at::randn({3, 4, 33, 8}, at::kDouble), k = at::randn({3, 2, 33, 8}, at::kDouble);
+  const at::Tensor v = at::randn({3, 2, 33, 8}, at::kDouble);
+  for (const Case& c : cases()) {
+    if (c.view.prefill > 0) continue;
+    const KvCodec codec{{c.key, {}}, {c.value, {}}};
+    const at::Tensor whole = quantized_attention(q, k, v, codec, c.view, 0);
+    for (const auto& [index, length] : std::vector<std::pair<int64_t, int64_t>>{{0, 33}, {1, 17}, {2, 2}}) {
+      const auto part = [&, i = index, n = length](const at::Tensor& x) {
+        return x.narrow(0, i, 1).narrow(2, 0, n);
+      };
+      INFO(c.name << ", row " << index);
+      // Matrix products of another shape may sum in another order.
+      REQUIRE((quantized_attention(part(q), part(k), part(v), codec, c.view, 0) - part(whole))
+                  .abs().max().item<double>() < 1e-12);
+    }
+  }
+}
+
+TEST_CASE("attention: 16 bits in every mode is full precision, bit for bit") {
+  at::manual_seed(14);
+  const at::Tensor q = at::randn({1, 4, 30, 8}), k = at::randn({1, 2, 30, 8}), v = at::randn({1, 2, 30, 8});
+  for (const Case& c : cases())
+    REQUIRE(at::equal(quantized_attention(q, k, v, {}, c.view, 0), full_attention(q, k, v, 0)));
+}
+
+TEST_CASE("view: masks of the table by hand") {
+  const KvMask past({.mode = ViewMode::kPast}, true);
+  REQUIRE((past.quantized(3, 2) && !past.quantized(3, 3)));
+  const KvMask window({.mode = ViewMode::kPast, .window = 32, .sinks = 4}, true);
+  REQUIRE((window.quantized(36, 4) && !window.quantized(36, 5) && !window.quantized(36, 3)));
+  const KvMask prefill({.mode = ViewMode::kPast, .prefill = 8}, true);
+  REQUIRE((!prefill.quantized(7, 0) && prefill.quantized(8, 7)));
+  const KvViewOptions kivi{.mode = ViewMode::kKivi, .window = 4};
+  REQUIRE((KvMask(kivi, true).quantized(4, 3) && !KvMask(kivi, true).quantized(7, 4)));
+  REQUIRE((KvMask(kivi, false).quantized(5, 0) && !KvMask(kivi, false).quantized(4, 0)));
+  REQUIRE(KvViewOptions{.mode = ViewMode::kPast, .window = 32, .sinks = 4}.name() == "past-w32-s4");
+}
