@@ -17,7 +17,7 @@ void KvCache::encode_oldest(Side& side, const KvTensorCodec& codec, size_t count
   for (size_t begin = 0; begin < count; begin += group) {
     const std::vector<at::Tensor> slice(side.recent.begin() + static_cast<int64_t>(begin),
                                         side.recent.begin() + static_cast<int64_t>(begin + group));
-    side.encoded.push_back(codec.encode(at::cat(slice, 2)));
+    side.stored.push_back(codec.decode(codec.encode(at::cat(slice, 2))));
   }
   side.recent.erase(side.recent.begin(), side.recent.begin() + static_cast<int64_t>(count));
 }
@@ -48,9 +48,9 @@ void KvCache::settle_after() {
   if (values_.recent.size() > window) encode_oldest(values_, codec_.value, 1);
 }
 
-at::Tensor KvCache::read(const Side& side, const KvTensorCodec& codec) const {
+at::Tensor KvCache::read(const Side& side) const {
   std::vector<at::Tensor> parts = side.sinks;
-  for (const EncodedKv& encoded : side.encoded) parts.push_back(codec.decode(encoded));
+  parts.insert(parts.end(), side.stored.begin(), side.stored.end());
   parts.insert(parts.end(), side.recent.begin(), side.recent.end());
   return at::cat(parts, 2);
 }
@@ -70,8 +70,8 @@ at::Tensor KvCache::step(const at::Tensor& query, const at::Tensor& key, const a
 
   const int64_t repeat = query.size(1) / key.size(1);
   const at::ScalarType compute = query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  at::Tensor keys = read(keys_, codec_.key).to(compute).repeat_interleave(repeat, 1);
-  at::Tensor values = read(values_, codec_.value).to(compute).repeat_interleave(repeat, 1);
+  at::Tensor keys = read(keys_).to(compute).repeat_interleave(repeat, 1);
+  at::Tensor values = read(values_).to(compute).repeat_interleave(repeat, 1);
   if (sliding_window > 0 && tokens_ > sliding_window) {
     keys = keys.narrow(2, tokens_ - sliding_window, sliding_window);
     values = values.narrow(2, tokens_ - sliding_window, sliding_window);

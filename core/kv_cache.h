@@ -23,10 +23,10 @@ class KvCache {
   int64_t tokens() const { return tokens_; }
 
  private:
-  /// Keys or values: [sinks | encoded slices | recent], oldest first.
+  /// Keys or values: [sinks | stored | recent], oldest first.
   struct Side {
     std::vector<at::Tensor> sinks;
-    std::vector<EncodedKv> encoded;
+    std::vector<at::Tensor> stored;  ///< decode(encode(slice)): decoding is pure, so it is done once
     std::vector<at::Tensor> recent;
   };
   void push(Side& side, const at::Tensor& x) const;
@@ -34,7 +34,7 @@ class KvCache {
   /// Encodes what has left the window; before the step's attention or after it.
   void settle_before();
   void settle_after();
-  at::Tensor read(const Side& side, const KvTensorCodec& codec) const;
+  at::Tensor read(const Side& side) const;
 
   KvCodec codec_;
   KvViewOptions view_;

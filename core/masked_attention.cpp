@@ -9,7 +9,7 @@ namespace wkvq {
 namespace {
 
 // Queries a chunk: large enough for efficient matrix products, small enough that the part of a band computed twice is small.
-constexpr int64_t kChunk = 128;
+constexpr int64_t kChunk = 64;
 
 /// Columns of one chunk of queries [first, last): below `certain` all true (sinks apart), from `possible` on all false.
 struct Band {
