@@ -1,0 +1,44 @@
+#include "methods/registry.h"
+
+#include <fmt/ranges.h>
+
+#include "core/base/error.h"
+#include "methods/rtn/rtn.h"
+
+namespace wkvq {
+
+namespace {
+
+struct Entry {
+  const char* name;
+  std::unique_ptr<Method> (*make)();
+};
+
+template <class M>
+Entry entry(const char* name) {
+  return {name, [] { return std::unique_ptr<Method>(std::make_unique<M>()); }};
+}
+
+// One line a method; explicit, because the linker drops self-registering objects of static libraries.
+const std::vector<Entry>& entries() {
+  static const std::vector<Entry> table{
+      entry<Rtn>("rtn"),
+  };
+  return table;
+}
+
+}  // namespace
+
+std::unique_ptr<Method> make_method(const std::string& name) {
+  for (const Entry& e : entries())
+    if (name == e.name) return e.make();
+  config_error("unknown method '{}'; known: {}", name, fmt::join(method_names(), ", "));
+}
+
+std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (const Entry& e : entries()) names.emplace_back(e.name);
+  return names;
+}
+
+}  // namespace wkvq
