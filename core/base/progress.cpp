@@ -1,0 +1,99 @@
+#include "core/base/progress.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <iostream>
+
+namespace wkvq {
+namespace {
+
+constexpr int64_t kBarWidth = 20;
+constexpr double kTerminalInterval = 0.1;
+constexpr double kPlainInterval = 10.0;
+
+/// At most `width` bytes, no letter cut in two.
+std::string cut(std::string text, size_t width) {
+  if (text.size() <= width) return text;
+  while (width > 0 && (static_cast<unsigned char>(text[width]) & 0xc0) == 0x80) --width;
+  text.resize(width);
+  return text;
+}
+
+}  // namespace
+
+ProgressSink ProgressSink::standard_error() {
+  ProgressSink sink;
+  sink.out = &std::cerr;
+  sink.terminal = isatty(STDERR_FILENO) != 0;
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) sink.columns = size.ws_col;
+  sink.seconds = [] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+  };
+  return sink;
+}
+
+Progress::Progress(std::string label, int64_t total, ProgressSink sink)
+    : label_(std::move(label)), total_(total), sink_(std::move(sink)), started_(sink_.seconds()) {
+  show(false);
+}
+
+Progress::~Progress() {
+  if (sink_.terminal || shown_done_ != done_) show(true);
+}
+
+void Progress::advance(int64_t steps, std::string note) {
+  done_ += steps;
+  note_ = std::move(note);
+  const double interval = sink_.terminal ? kTerminalInterval : kPlainInterval;
+  if (sink_.seconds() - shown_ >= interval) show(false);
+}
+
+void Progress::show(bool last) {
+  shown_ = sink_.seconds();
+  shown_done_ = done_;
+  if (!sink_.terminal) {
+    *sink_.out << line() << std::endl;
+    return;
+  }
+  // The last column stays free: some terminals wrap on it.
+  std::string text = cut(line(), sink_.columns - std::min<size_t>(sink_.columns, 1));
+  const size_t width = text.size();
+  if (width < shown_width_) text.append(shown_width_ - width, ' ');
+  shown_width_ = width;
+  *sink_.out << '\r' << text << (last ? "\n" : "") << std::flush;
+}
+
+std::string Progress::line() const {
+  const double elapsed = shown_ - started_;
+  std::string text = label_;
+  if (total_ > 0) {
+    const int64_t done = std::clamp<int64_t>(done_, 0, total_);
+    const double share = static_cast<double>(done) / static_cast<double>(total_);
+    if (sink_.terminal) {
+      const auto filled = static_cast<size_t>(share * kBarWidth);
+      text += fmt::format(" [{:-<{}}]", std::string(filled, '#'), kBarWidth);
+    }
+    text += fmt::format(" {}/{} {}", done_, total_, clock_text(elapsed));
+    if (done > 0 && done < total_) {
+      text += fmt::format(" (about {} left)", clock_text(elapsed * (1.0 / share - 1.0)));
+    }
+  } else {
+    text += fmt::format(" {} {}", done_, clock_text(elapsed));
+  }
+  return note_.empty() ? text : text + "  " + note_;
+}
+
+std::string clock_text(double seconds) {
+  const auto whole = static_cast<int64_t>(std::floor(std::max(seconds, 0.0)));
+  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
+  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+}  // namespace wkvq

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <string>
+
+namespace wkvq {
+
+/// Where progress goes and what time it is.
+struct ProgressSink {
+  std::ostream* out = nullptr;
+  bool terminal = false;            ///< one line that overwrites itself instead of plain lines
+  size_t columns = 80;              ///< width of the terminal
+  std::function<double()> seconds;  ///< a clock that never goes back
+
+  /// Standard error, as it is.
+  static ProgressSink standard_error();
+};
+
+/// Tells how far a piece of work is. On a terminal: bar, done/total, elapsed and remaining time on
+/// one line. Elsewhere: a plain line at the start, at the end and at most every 10 s between. For
+/// one thread.
+class Progress {
+ public:
+  /// `total` <= 0: not known, neither bar nor remaining time.
+  Progress(std::string label, int64_t total, ProgressSink sink = ProgressSink::standard_error());
+  /// Ends the line where advance() has stopped.
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// `steps` more are done; `note` says what comes next or what came out and stands at the end.
+  void advance(int64_t steps = 1, std::string note = {});
+
+ private:
+  void show(bool last);
+  std::string line() const;
+
+  std::string label_;
+  int64_t total_;
+  ProgressSink sink_;
+  int64_t done_ = 0;
+  std::string note_;
+  double started_;
+  double shown_ = 0;
+  int64_t shown_done_ = 0;
+  size_t shown_width_ = 0;
+};
+
+/// "0:07", "12:34", "3:07:09".
+std::string clock_text(double seconds);
+
+}  // namespace wkvq

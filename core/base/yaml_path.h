@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/base/yaml_node.h"
+
+namespace wkvq {
+
+/// A value and the dotted path at which it belongs: `method.kv.bits`, `evaluate.0.context`.
+struct Assignment {
+  YamlNode path;  ///< scalar; its place is where messages about the path point
+  YamlNode value;
+};
+
+/// Components of a dotted path. ConfigError where one is empty.
+std::vector<std::string> split_path(const YamlNode& path);
+
+/// Puts the value into `root`. Maps on the way are made where absent; a map merges into a map key
+/// by key, every other value replaces what was there; a number selects an existing item of a list.
+/// ConfigError where the path leads through a scalar or past the end of a list.
+void assign(YamlNode& root, const Assignment& assignment);
+
+/// Paths of the values that assign() writes: the path itself, or one for each leaf of a map.
+std::vector<std::string> written_paths(const Assignment& assignment);
+
+/// True where writing `a` and writing `b` touch the same value: equal, or one above the other.
+bool paths_overlap(const std::string& a, const std::string& b);
+
+}  // namespace wkvq
