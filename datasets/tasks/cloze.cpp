@@ -26,6 +26,7 @@ class Spans {
   }
 
   int64_t count() const { return total_; }
+  int64_t length() const { return length_; }
 
   struct Place {
     size_t piece;
@@ -67,24 +68,28 @@ std::vector<int64_t> draw_distinct(int64_t count, int64_t total, BoundedRandom& 
   return drawn;
 }
 
-// Continuations from elsewhere: none overlaps the true one, and no two choices are equal.
-std::vector<Tokens> draw_wrong(const Spans& spans, const Spans::Place& truth, const Tokens& right,
-                               BoundedRandom& random) {
+// Continuations from elsewhere: none overlaps the question, and no two choices are equal.
+std::vector<Tokens> draw_wrong(const Spans& continuations, const Spans::Place& question,
+                               const Tokens& question_tokens, BoundedRandom& random) {
   // Far more than any corpus needs that holds four different continuations in fair numbers.
   constexpr int kAttempts = 10000;
-  const int64_t length = static_cast<int64_t>(right.size());
+  const int64_t whole = static_cast<int64_t>(question_tokens.size());
+  const int64_t length = continuations.length();
+  const Tokens right(question_tokens.end() - length, question_tokens.end());
   std::vector<Tokens> wrong;
   for (int i = 0; i < kAttempts && wrong.size() + 1 < ClozeTask::kChoices; ++i) {
-    const Spans::Place place = spans.place(random.below(spans.count()));
-    const int64_t distance = place.start - truth.start;
-    if (place.piece == truth.piece && distance > -length && distance < length) continue;
-    Tokens tokens = spans.tokens(place);
+    const Spans::Place place = continuations.place(random.below(continuations.count()));
+    const int64_t distance = place.start - question.start;
+    if (place.piece == question.piece && distance > -length && distance < whole) continue;
+    Tokens tokens = continuations.tokens(place);
     if (tokens == right || std::count(wrong.begin(), wrong.end(), tokens) > 0) continue;
     wrong.push_back(std::move(tokens));
   }
   if (wrong.size() + 1 < ClozeTask::kChoices) {
-    config_error("cloze: the corpus does not hold {} different continuations of {} tokens",
-                 ClozeTask::kChoices, length);
+    config_error(
+        "cloze: the corpus does not hold {} different continuations of {} tokens beside "
+        "the {} of a question",
+        ClozeTask::kChoices, length, whole);
   }
   return wrong;
 }
@@ -127,7 +132,7 @@ std::vector<Request> ClozeTask::prepare(const Corpus& corpus, int64_t max_contex
     const Tokens question = questions.tokens(place);
     const Tokens context(question.begin(), question.begin() + length_);
     const Tokens right(question.begin() + length_, question.end());
-    auto choices = draw_wrong(continuations, {place.piece, place.start + length_}, right, random);
+    auto choices = draw_wrong(continuations, place, question, random);
     labels_.push_back(random.below(kChoices));
     choices.insert(choices.begin() + labels_.back(), right);
     for (const Tokens& choice : choices) {

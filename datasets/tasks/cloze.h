@@ -10,8 +10,9 @@
 namespace wkvq {
 
 /// Multiple choice out of any corpus: which of four continuations of n tokens follows the context?
-/// One is the true one, three come from elsewhere in the corpus; all four differ. Items, choices
-/// and the true one's place follow from the seed alone, on every platform.
+/// One is the true one, three come from elsewhere in the corpus (none overlaps the question); all
+/// four differ. Items, choices and the true one's place follow from the seed alone, on every
+/// platform.
 ///
 /// `acc` = share of items where the summed log-likelihood is highest for the true continuation (the
 /// first index wins ties); standard error = sample standard deviation (n - 1) / sqrt(n), NaN with
