@@ -1,0 +1,113 @@
+#include "datasets/corpus.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "core/base/error.h"
+
+namespace wkvq {
+
+namespace {
+
+void check_ids(const std::vector<int32_t>& ids, int64_t vocab_size, const std::string& where) {
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] >= 0 && ids[i] < vocab_size) continue;
+    config_error("{}, position {}: token id {}, expected 0..{} (the model's vocabulary)", where, i,
+                 ids[i], vocab_size - 1);
+  }
+}
+
+struct HashStateDeleter {
+  void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+};
+
+void hash_sequence(XXH3_state_t* state, const std::vector<int32_t>& ids) {
+  const uint64_t count = ids.size();
+  XXH3_128bits_update(state, &count, sizeof count);
+  XXH3_128bits_update(state, ids.data(), ids.size() * sizeof(int32_t));
+}
+
+}  // namespace
+
+const std::vector<std::string>& bos_rule_names() {
+  static const std::vector<std::string> names = {"tokenizer", "none", "start"};
+  return names;
+}
+
+std::vector<int32_t> encode_text(const DatasetContext& context, std::string_view text,
+                                 BosRule rule) {
+  if (!context.tokenizer) {
+    config_error("model '{}' has no tokenizer: text cannot be read; use dataset tokens or self",
+                 context.model_name);
+  }
+  const Tokenizer& tokenizer = *context.tokenizer;
+  const int32_t bos = static_cast<int32_t>(tokenizer.bos_token());
+  if (rule == BosRule::kStart && bos < 0) {
+    config_error("bos: start, but the tokenizer of model '{}' has no BOS token",
+                 context.model_name);
+  }
+  std::vector<int32_t> ids = tokenizer.encode(text, rule == BosRule::kTokenizer);
+  const bool wants_bos =
+      rule == BosRule::kStart || (rule == BosRule::kTokenizer && tokenizer.adds_bos());
+  if (!wants_bos || bos < 0) return ids;
+  // Text may spell BOS out itself; the rule still means exactly one.
+  const auto first = std::find_if(ids.begin(), ids.end(), [&](int32_t id) { return id != bos; });
+  ids.erase(ids.begin(), first);
+  ids.insert(ids.begin(), bos);
+  return ids;
+}
+
+std::string bos_words(const DatasetContext& context, BosRule rule) {
+  if (rule == BosRule::kNone) return "no BOS";
+  if (rule == BosRule::kStart) return "one BOS at the start";
+  const bool adds = context.tokenizer && context.tokenizer->adds_bos();
+  return adds ? "one BOS at the start (tokenizer default)" : "no BOS (tokenizer default)";
+}
+
+Corpus finish_corpus(Corpus corpus, const DatasetContext& context, const std::string& who) {
+  check_ids(corpus.stream, context.vocab_size, who);
+  for (size_t i = 0; i < corpus.windows.size(); ++i) {
+    check_ids(corpus.windows[i], context.vocab_size, fmt::format("{}, row {}", who, i));
+  }
+  corpus.fingerprint = token_fingerprint(corpus);
+  return corpus;
+}
+
+std::string token_fingerprint(const Corpus& corpus) {
+  const std::unique_ptr<XXH3_state_t, HashStateDeleter> state(XXH3_createState());
+  XXH3_128bits_reset(state.get());
+  hash_sequence(state.get(), corpus.stream);
+  for (const auto& window : corpus.windows) hash_sequence(state.get(), window);
+  const XXH128_hash_t hash = XXH3_128bits_digest(state.get());
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+std::vector<std::vector<int32_t>> cut_windows(const Corpus& corpus, int64_t length, int64_t limit) {
+  std::vector<std::vector<int32_t>> windows;
+  const auto full = [&] { return limit > 0 && static_cast<int64_t>(windows.size()) >= limit; };
+  for (size_t i = 0; i < corpus.windows.size() && !full(); ++i) {
+    const auto& window = corpus.windows[i];
+    const int64_t given = static_cast<int64_t>(window.size());
+    if (length > given) {
+      config_error("window {} shorter than asked for: {} tokens given, {} needed ({})", i, given,
+                   length, corpus.convention);
+    }
+    windows.emplace_back(window.begin(), length > 0 ? window.begin() + length : window.end());
+  }
+  if (!corpus.windows.empty()) return windows;
+
+  const int64_t given = static_cast<int64_t>(corpus.stream.size());
+  if (length <= 0) config_error("running text is cut to a positive length; got {}", length);
+  if (given < length) {
+    config_error("text shorter than one window: {} tokens given, {} needed ({})", given, length,
+                 corpus.convention);
+  }
+  for (int64_t start = 0; length <= given - start && !full(); start += length) {
+    windows.emplace_back(corpus.stream.begin() + start, corpus.stream.begin() + start + length);
+  }
+  return windows;
+}
+
+}  // namespace wkvq

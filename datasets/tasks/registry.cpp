@@ -1,0 +1,44 @@
+#include <fmt/ranges.h>
+
+#include <utility>
+
+#include "core/base/error.h"
+#include "datasets/task.h"
+#include "datasets/tasks/cloze.h"
+#include "datasets/tasks/perplexity.h"
+
+namespace wkvq {
+
+namespace {
+
+using Factory = std::unique_ptr<Task> (*)();
+
+template <class T>
+std::unique_ptr<Task> make() {
+  return std::make_unique<T>();
+}
+
+const std::vector<std::pair<std::string, Factory>>& table() {
+  static const std::vector<std::pair<std::string, Factory>> entries = {
+      {"perplexity", make<PerplexityTask>},
+      {"cloze", make<ClozeTask>},
+  };
+  return entries;
+}
+
+}  // namespace
+
+std::unique_ptr<Task> make_task(const std::string& name) {
+  for (const auto& [known, factory] : table()) {
+    if (known == name) return factory();
+  }
+  config_error("unknown task '{}'; expected one of {}", name, fmt::join(task_names(), ", "));
+}
+
+std::vector<std::string> task_names() {
+  std::vector<std::string> names;
+  for (const auto& entry : table()) names.push_back(entry.first);
+  return names;
+}
+
+}  // namespace wkvq

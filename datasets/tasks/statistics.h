@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace wkvq {
+
+/// Mean over tokens with the standard error that their grouping in windows asks for.
+struct ClusteredMean {
+  double mean = 0;
+  double standard_error = 0;  ///< NaN where there is one window only
+  int64_t n = 0;              ///< tokens
+};
+
+/// `values` has one vector a window. With n_i tokens and mean m_i in window i, N = sum n_i and W
+/// windows: mean m = sum n_i m_i / N, standard error sqrt(W / (W - 1) sum n_i^2 (m_i - m)^2) / N,
+/// the ratio estimator's; for windows of equal length that is std(m_i) / sqrt(W).
+ClusteredMean clustered_mean(const std::vector<std::vector<double>>& values);
+
+/// The `q`-quantile (0..1) of `values` (not empty) with linear interpolation between order
+/// statistics.
+double quantile(std::vector<double> values, double q);
+
+}  // namespace wkvq
