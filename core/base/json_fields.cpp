@@ -1,0 +1,86 @@
+#include "core/base/json_fields.h"
+
+#include <algorithm>
+
+#include "core/base/error.h"
+
+namespace wkvq {
+namespace {
+
+/// Long values would bury the message.
+std::string shown(const nlohmann::json& value) {
+  constexpr size_t kMost = 120;
+  const std::string text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return text.size() <= kMost ? text : text.substr(0, kMost) + "...";
+}
+
+}  // namespace
+
+JsonFields::JsonFields(const nlohmann::json& json, std::string where)
+    : json_(&json), where_(std::move(where)) {
+  if (!json.is_object()) config_error("{}: expected an object, got {}", where_, shown(json));
+}
+
+const nlohmann::json* JsonFields::find(const std::string& name) const {
+  const auto found = json_->find(name);
+  return found == json_->end() || found->is_null() ? nullptr : &*found;
+}
+
+const nlohmann::json& JsonFields::required(const std::string& name) const {
+  if (const nlohmann::json* value = find(name)) return *value;
+  config_error("{}: field '{}' is missing", where_, name);
+}
+
+int64_t JsonFields::integer(const std::string& name, int64_t least, int64_t most) const {
+  const nlohmann::json& value = required(name);
+  const bool fits = value.is_number_integer() &&
+                    (!value.is_number_unsigned() || value.get<uint64_t>() <= INT64_MAX);
+  if (!fits || value.get<int64_t>() < least || value.get<int64_t>() > most) {
+    refuse(name, fmt::format("expected an integer from {} to {}", least, most));
+  }
+  return value.get<int64_t>();
+}
+
+double JsonFields::number(const std::string& name, double least, double most) const {
+  const nlohmann::json& value = required(name);
+  // Written so that NaN is refused too.
+  if (!value.is_number() || !(value.get<double>() >= least && value.get<double>() <= most)) {
+    refuse(name, fmt::format("expected a number from {} to {}", least, most));
+  }
+  return value.get<double>();
+}
+
+std::string JsonFields::text(const std::string& name) const {
+  const nlohmann::json& value = required(name);
+  if (!value.is_string()) refuse(name, "expected a string");
+  return value.get<std::string>();
+}
+
+bool JsonFields::boolean(const std::string& name, bool if_absent) const {
+  const nlohmann::json* value = find(name);
+  if (value && !value->is_boolean()) refuse(name, "expected true or false");
+  return value ? value->get<bool>() : if_absent;
+}
+
+std::optional<JsonFields> JsonFields::object(const std::string& name) const {
+  const nlohmann::json* value = find(name);
+  if (!value) return std::nullopt;
+  if (!value->is_object()) refuse(name, "expected an object");
+  return JsonFields(*value, fmt::format("{}: {}", where_, name));
+}
+
+void JsonFields::only(const std::vector<std::string>& known) const {
+  for (const auto& [name, value] : json_->items()) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      refuse(name, fmt::format("not supported; known: {}", fmt::join(known, ", ")));
+    }
+  }
+}
+
+void JsonFields::refuse(const std::string& name, const std::string& expected) const {
+  const nlohmann::json* value = find(name);
+  config_error("{}: field '{}' is {}; {}", where_, name, value ? shown(*value) : "absent",
+               expected);
+}
+
+}  // namespace wkvq

@@ -1,0 +1,297 @@
+#include "core/base/model_config.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "core/base/error.h"
+#include "core/base/json.h"
+#include "core/base/json_fields.h"
+
+namespace wkvq {
+namespace {
+
+/// How a family reads config.json where families differ.
+struct Family {
+  const char* name;           ///< `model_type`
+  bool qkv_bias;              ///< always there
+  bool reads_attention_bias;  ///< `attention_bias`: biases of q, k, v and o
+  bool reads_mlp_bias;
+  bool qk_norm;
+  bool window_always;  ///< `sliding_window` alone switches the window on
+  bool window_opt_in;  ///< only with `use_sliding_window`
+  bool mha_default;    ///< absent `num_key_value_heads` means one per head
+  bool needs_head_dim;
+};
+
+// TinyLlama and SmolLM2 are model_type llama.
+constexpr std::array<Family, 4> kFamilies = {{
+    {.name = "llama",
+     .qkv_bias = false,
+     .reads_attention_bias = true,
+     .reads_mlp_bias = true,
+     .qk_norm = false,
+     .window_always = false,
+     .window_opt_in = false,
+     .mha_default = true,
+     .needs_head_dim = false},
+    {.name = "mistral",
+     .qkv_bias = false,
+     .reads_attention_bias = false,
+     .reads_mlp_bias = false,
+     .qk_norm = false,
+     .window_always = true,
+     .window_opt_in = false,
+     .mha_default = false,
+     .needs_head_dim = false},
+    {.name = "qwen2",
+     .qkv_bias = true,
+     .reads_attention_bias = false,
+     .reads_mlp_bias = false,
+     .qk_norm = false,
+     .window_always = false,
+     .window_opt_in = true,
+     .mha_default = false,
+     .needs_head_dim = false},
+    {.name = "qwen3",
+     .qkv_bias = false,
+     .reads_attention_bias = true,
+     .reads_mlp_bias = false,
+     .qk_norm = true,
+     .window_always = false,
+     .window_opt_in = true,
+     .mha_default = false,
+     .needs_head_dim = true},
+}};
+
+constexpr int64_t kMaxWidth = int64_t{1} << 20;
+constexpr int64_t kMaxVocab = int64_t{1} << 24;
+constexpr int64_t kMaxLayers = 10'000;
+constexpr int64_t kMaxHeads = 1 << 16;
+constexpr int64_t kMaxPositions = int64_t{1} << 31;
+
+const Family& family_of(const JsonFields& fields) {
+  const std::string name = fields.text("model_type");
+  for (const Family& family : kFamilies) {
+    if (name == family.name) return family;
+  }
+  fields.refuse("model_type", fmt::format("known: {}", fmt::join(family_names(), ", ")));
+}
+
+/// Fields that change the computation: only their neutral value (or null) is supported.
+void refuse_unsupported(const JsonFields& fields) {
+  using nlohmann::json;
+  static const std::vector<std::pair<const char*, std::vector<json>>> neutral = {
+      {"hidden_act", {"silu", "swish"}},
+      {"partial_rotary_factor", {1.0}},
+      {"pretraining_tp", {1}},
+      {"is_encoder_decoder", {false}},
+      {"add_cross_attention", {false}},
+      {"quantization_config", {}},
+      {"num_experts", {0}},
+      {"num_local_experts", {0}},
+      {"attn_logit_softcapping", {}},
+      {"final_logit_softcapping", {}},
+      {"query_pre_attn_scalar", {}},
+      {"no_rope_layers", {json::array()}},
+      {"attention_multiplier", {1.0}},
+      {"embedding_multiplier", {1.0}},
+      {"residual_multiplier", {1.0}},
+      {"logits_scaling", {1.0}},
+  };
+  for (const auto& [name, values] : neutral) {
+    const json* given = fields.find(name);
+    if (!given || std::find(values.begin(), values.end(), *given) != values.end()) continue;
+    fields.refuse(name, values.empty() ? std::string("not supported")
+                                       : fmt::format("only {} is supported", values[0].dump()));
+  }
+}
+
+void read_sizes(const JsonFields& fields, const Family& family, ModelConfig& config) {
+  config.hidden_size = fields.integer("hidden_size", 1, kMaxWidth);
+  config.intermediate_size = fields.integer("intermediate_size", 1, kMaxWidth);
+  config.layers = fields.integer("num_hidden_layers", 1, kMaxLayers);
+  config.heads = fields.integer("num_attention_heads", 1, kMaxHeads);
+  config.vocab_size = fields.integer("vocab_size", 1, kMaxVocab);
+  config.norm_eps = fields.number("rms_norm_eps", 0.0, 1.0);
+
+  const bool mha = family.mha_default && !fields.find("num_key_value_heads");
+  config.kv_heads = mha ? config.heads : fields.integer("num_key_value_heads", 1, config.heads);
+  if (config.heads % config.kv_heads != 0) {
+    fields.refuse("num_key_value_heads",
+                  fmt::format("expected a divisor of num_attention_heads {}", config.heads));
+  }
+  // LLaMA 1 was published without the field.
+  const bool has_positions = !family.mha_default || fields.find("max_position_embeddings");
+  config.max_positions =
+      has_positions ? fields.integer("max_position_embeddings", 1, kMaxPositions) : 2048;
+
+  if (family.needs_head_dim || fields.find("head_dim")) {
+    config.head_dim = fields.integer("head_dim", 1, kMaxHeads);
+    if (config.head_dim % 2 != 0) fields.refuse("head_dim", "expected an even number");
+  } else {
+    config.head_dim = config.hidden_size / config.heads;
+    if (config.hidden_size % (2 * config.heads) != 0) {
+      fields.refuse("hidden_size", fmt::format("without head_dim expected a multiple of twice "
+                                               "num_attention_heads {}",
+                                               config.heads));
+    }
+  }
+  if (config.heads * config.head_dim > kMaxWidth) {
+    fields.refuse("num_attention_heads",
+                  fmt::format("times head_dim {} expected at most {}", config.head_dim, kMaxWidth));
+  }
+}
+
+void read_biases(const JsonFields& fields, const Family& family, ModelConfig& config) {
+  const bool attention_bias = fields.boolean("attention_bias", false);
+  const bool mlp_bias = fields.boolean("mlp_bias", false);
+  if (attention_bias && !family.reads_attention_bias) {
+    fields.refuse("attention_bias", fmt::format("family {} has none", family.name));
+  }
+  if (mlp_bias && !family.reads_mlp_bias) {
+    fields.refuse("mlp_bias", fmt::format("family {} has none", family.name));
+  }
+  config.qkv_bias = family.qkv_bias || attention_bias;
+  config.output_bias = attention_bias;
+  config.mlp_bias = mlp_bias;
+  config.qk_norm = family.qk_norm;
+  config.tie_embeddings = fields.boolean("tie_word_embeddings", false);
+}
+
+/// `layer_types` must say what ModelConfig can: full attention up to a block, windows from there.
+void check_layer_types(const JsonFields& fields, ModelConfig& config) {
+  const nlohmann::json* types = fields.find("layer_types");
+  if (!types) return;
+  const auto layers = static_cast<size_t>(config.layers);
+  if (!types->is_array() || types->size() != layers) {
+    fields.refuse("layer_types", fmt::format("expected a list of {}", config.layers));
+  }
+  int64_t full = 0;
+  for (size_t i = 0; i < layers; ++i) {
+    const bool is_full = (*types)[i] == "full_attention";
+    if (!is_full && (*types)[i] != "sliding_attention") {
+      fields.refuse("layer_types", "known: full_attention, sliding_attention");
+    }
+    if (is_full && full != static_cast<int64_t>(i)) {
+      fields.refuse("layer_types", "full attention after a sliding window is not supported");
+    }
+    full += is_full ? 1 : 0;
+  }
+  if (full < config.layers && config.sliding_window == 0) {
+    fields.refuse("layer_types", "sliding_attention without a sliding_window in use");
+  }
+  config.sliding_from_layer = full;
+}
+
+void read_window(const JsonFields& fields, const Family& family, ModelConfig& config) {
+  const bool opted_in = fields.boolean("use_sliding_window", false);
+  if (opted_in && !family.window_opt_in) {
+    fields.refuse("use_sliding_window", fmt::format("family {} has none", family.name));
+  }
+  if (fields.find("sliding_window") && !family.window_always && !family.window_opt_in) {
+    fields.refuse("sliding_window", fmt::format("family {} has none", family.name));
+  }
+  if (opted_in || (family.window_always && fields.find("sliding_window"))) {
+    config.sliding_window = fields.integer("sliding_window", 1, kMaxPositions);
+  }
+  const bool named = fields.find("layer_types") != nullptr;
+  if (opted_in && !named) {
+    config.sliding_from_layer = fields.integer("max_window_layers", 0, kMaxLayers);
+  }
+  check_layer_types(fields, config);
+}
+
+/// A token id or the first of a list of them; -1 where absent or null.
+int64_t read_token(const JsonFields& fields, const char* name, int64_t vocab_size) {
+  const nlohmann::json* value = fields.find(name);
+  if (!value) return -1;
+  const nlohmann::json& first = value->is_array() && !value->empty() ? (*value)[0] : *value;
+  if (!first.is_number_integer() || first.get<int64_t>() < -1 ||
+      first.get<int64_t>() >= vocab_size) {
+    fields.refuse(name, fmt::format("expected a token id below vocab_size {}", vocab_size));
+  }
+  return first.get<int64_t>();
+}
+
+RopeScaling scaling_kind(const JsonFields& rope) {
+  const char* key = rope.find("rope_type") ? "rope_type" : "type";
+  const std::string kind = rope.text(key);
+  if (kind == "default") return RopeScaling::kNone;
+  if (kind == "linear") return RopeScaling::kLinear;
+  if (kind == "dynamic") return RopeScaling::kDynamic;
+  if (kind == "llama3") return RopeScaling::kLlama3;
+  rope.refuse(key, "known: default, linear, dynamic, llama3");
+}
+
+void read_scaling(const JsonFields& rope, const ModelConfig& config, RopeConfig& result) {
+  rope.only({"type", "rope_type", "rope_theta", "factor", "low_freq_factor", "high_freq_factor",
+             "original_max_position_embeddings"});
+  result.scaling = scaling_kind(rope);
+  if (result.scaling == RopeScaling::kNone) return;
+  result.factor = rope.number("factor", 1.0, 1e6);
+  result.original_max_positions = config.max_positions;
+  if (rope.find("original_max_position_embeddings")) {
+    result.original_max_positions =
+        rope.integer("original_max_position_embeddings", 1, kMaxPositions);
+  }
+  if (result.scaling == RopeScaling::kDynamic) {
+    if (result.original_max_positions != config.max_positions) {
+      rope.refuse(
+          "original_max_position_embeddings",
+          fmt::format("dynamic scaling expects max_position_embeddings {}", config.max_positions));
+    }
+    if (config.head_dim <= 2) rope.refuse("rope_type", "expected a head_dim above 2");
+  }
+  if (result.scaling == RopeScaling::kLlama3) {
+    rope.integer("original_max_position_embeddings", 1, kMaxPositions);
+    result.low_freq_factor = rope.number("low_freq_factor", 1e-6, 1e6);
+    result.high_freq_factor = rope.number("high_freq_factor", 1e-6, 1e6);
+    if (result.high_freq_factor <= result.low_freq_factor) {
+      rope.refuse("high_freq_factor", "expected more than low_freq_factor");
+    }
+  }
+}
+
+RopeConfig read_rope(const JsonFields& fields, const ModelConfig& config) {
+  RopeConfig result;
+  if (fields.find("rope_theta")) result.theta = fields.number("rope_theta", 1.0, 1e15);
+  const std::optional<JsonFields> scaling = fields.object("rope_scaling");
+  const std::optional<JsonFields> parameters = fields.object("rope_parameters");
+  if (scaling && parameters) fields.refuse("rope_parameters", "rope_scaling is given too");
+  if (scaling) read_scaling(*scaling, config, result);
+  if (parameters) {
+    if (parameters->find("rope_theta")) {
+      result.theta = parameters->number("rope_theta", 1.0, 1e15);
+    }
+    read_scaling(*parameters, config, result);
+  }
+  return result;
+}
+
+}  // namespace
+
+ModelConfig read_model_config(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "config.json";
+  const nlohmann::json json = read_json_file(path);
+  const JsonFields fields(json, path.string());
+  const Family& family = family_of(fields);
+  refuse_unsupported(fields);
+  ModelConfig config;
+  config.family = family.name;
+  read_sizes(fields, family, config);
+  read_biases(fields, family, config);
+  read_window(fields, family, config);
+  config.rope = read_rope(fields, config);
+  config.bos_token = read_token(fields, "bos_token_id", config.vocab_size);
+  config.eos_token = read_token(fields, "eos_token_id", config.vocab_size);
+  return config;
+}
+
+std::vector<std::string> family_names() {
+  std::vector<std::string> names;
+  for (const Family& family : kFamilies) names.emplace_back(family.name);
+  return names;
+}
+
+}  // namespace wkvq
