@@ -1,0 +1,191 @@
+#include "core/base/weight_files.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+
+#include "core/base/error.h"
+#include "core/base/json.h"
+#include "core/base/json_fields.h"
+#include "core/base/model_tensors.h"
+
+namespace wkvq {
+namespace {
+
+constexpr std::string_view kPrefix = "model.";
+constexpr size_t kHashWhole = 256'000'000;
+constexpr size_t kBlock = size_t{1} << 20;
+constexpr size_t kSampledBlocks = 64;
+
+/// A name from an index must stay inside the model folder.
+void check_shard_name(const std::filesystem::path& index, const std::string& name) {
+  const bool plain = !name.empty() && name.find('/') == std::string::npos &&
+                     name.find('\0') == std::string::npos && name.ends_with(".safetensors");
+  if (!plain) {
+    config_error("{}: weight_map names '{}', expected a .safetensors file of the same folder",
+                 index.string(), name);
+  }
+}
+
+/// Tensors that published checkpoints hold beside the weights.
+bool may_be_ignored(const std::string& name, const ModelConfig& config) {
+  return name.ends_with("rotary_emb.inv_freq") ||
+         (config.tie_embeddings && name == "lm_head.weight");
+}
+
+std::string without_prefix(const std::string& name) {
+  return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+}
+
+/// Streams bytes into XXH3-128.
+class Hash {
+ public:
+  Hash() : state_(XXH3_createState()) { XXH3_128bits_reset(state_); }
+  ~Hash() { XXH3_freeState(state_); }
+  Hash(const Hash&) = delete;
+  Hash& operator=(const Hash&) = delete;
+
+  void add(std::string_view bytes) { XXH3_128bits_update(state_, bytes.data(), bytes.size()); }
+
+  std::string digest() const {
+    const XXH128_hash_t hash = XXH3_128bits_digest(state_);
+    return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+  }
+
+ private:
+  XXH3_state_t* state_;
+};
+
+void add_data(Hash& hash, std::string_view bytes) {
+  if (bytes.size() <= kHashWhole) {
+    hash.add(bytes);
+    return;
+  }
+  hash.add(bytes.substr(0, kBlock));
+  const size_t step = (bytes.size() - kBlock) / (kSampledBlocks + 1);
+  for (size_t i = 1; i <= kSampledBlocks; ++i) hash.add(bytes.substr(i * step, kBlock));
+  hash.add(bytes.substr(bytes.size() - kBlock));
+}
+
+}  // namespace
+
+WeightFiles::WeightFiles(const std::filesystem::path& folder) : folder_(folder) {
+  const std::filesystem::path single = folder / "model.safetensors";
+  const std::filesystem::path index = folder / "model.safetensors.index.json";
+  if (std::filesystem::exists(single)) {
+    open_single(single);
+  } else if (std::filesystem::exists(index)) {
+    open_shards(index);
+  } else {
+    config_error("{}: neither model.safetensors nor model.safetensors.index.json", folder.string());
+  }
+}
+
+void WeightFiles::open_single(const std::filesystem::path& path) {
+  files_.push_back(std::make_unique<SafetensorsFile>(path));
+  for (const TensorEntry& entry : files_.back()->tensors()) {
+    tensors_[entry.name] = {files_.back().get(), &entry};
+  }
+}
+
+void WeightFiles::open_shards(const std::filesystem::path& index) {
+  const nlohmann::json json = read_json_file(index);
+  const nlohmann::json* map = JsonFields(json, index.string()).find("weight_map");
+  if (!map || !map->is_object() || map->empty()) {
+    config_error("{}: no weight_map that names tensors", index.string());
+  }
+  std::map<std::string, std::set<std::string>> expected;
+  for (const auto& [tensor, file] : map->items()) {
+    if (!file.is_string()) {
+      config_error("{}: weight_map '{}' is not a file name", index.string(), tensor);
+    }
+    check_shard_name(index, file.get<std::string>());
+    expected[file.get<std::string>()].insert(tensor);
+  }
+  for (const auto& [name, tensors] : expected) {
+    const std::filesystem::path path = folder_ / name;
+    if (!std::filesystem::exists(path)) {
+      config_error("{}: weight_map names {}, which is not there", index.string(), path.string());
+    }
+    files_.push_back(std::make_unique<SafetensorsFile>(path));
+    for (const std::string& tensor : tensors) {
+      tensors_[tensor] = {files_.back().get(), &files_.back()->at(tensor)};
+    }
+    for (const TensorEntry& entry : files_.back()->tensors()) {
+      if (!tensors.contains(entry.name)) {
+        config_error("{}: tensor '{}' is here, but {} puts it {}", path.string(), entry.name,
+                     index.string(),
+                     map->contains(entry.name) ? (*map)[entry.name].dump() : "nowhere");
+      }
+    }
+  }
+}
+
+const StoredTensor* WeightFiles::find(const std::string& name) const {
+  auto found = tensors_.find(name);
+  if (found == tensors_.end()) found = tensors_.find(without_prefix(name));
+  return found == tensors_.end() ? nullptr : &found->second;
+}
+
+const StoredTensor& WeightFiles::at(const std::string& name) const {
+  if (const StoredTensor* tensor = find(name)) return *tensor;
+  config_error("{}: no tensor '{}'", folder_.string(), name);
+}
+
+void WeightFiles::verify(const ModelConfig& config) const {
+  std::vector<TensorSpec> specs = outer_tensors(config);
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    std::vector<TensorSpec> block = block_tensors(config, layer);
+    std::move(block.begin(), block.end(), std::back_inserter(specs));
+  }
+  std::set<std::string> known;
+  for (const TensorSpec& spec : specs) {
+    const StoredTensor& tensor = at(spec.name);
+    const std::string file = tensor.file->path().string();
+    if (tensor.entry->shape != spec.shape) {
+      config_error("{}: tensor '{}' has shape [{}], expected [{}]", file, tensor.entry->name,
+                   fmt::join(tensor.entry->shape, ", "), fmt::join(spec.shape, ", "));
+    }
+    const std::string& dtype = tensor.entry->dtype;
+    if (dtype != "F64" && dtype != "F32" && dtype != "F16" && dtype != "BF16") {
+      config_error("{}: tensor '{}' is {}; known: F64, F32, F16, BF16", file, tensor.entry->name,
+                   dtype);
+    }
+    known.insert(tensor.entry->name);
+  }
+  for (const auto& [name, tensor] : tensors_) {
+    if (known.contains(name) || may_be_ignored(name, config)) continue;
+    config_error("{}: tensor '{}' is not part of family {} as config.json describes it",
+                 tensor.file->path().string(), name, config.family);
+  }
+}
+
+int64_t WeightFiles::stored_bytes() const {
+  size_t bytes = 0;
+  for (const auto& file : files_) bytes += file->bytes().size();
+  return static_cast<int64_t>(bytes);
+}
+
+std::string WeightFiles::dtypes() const {
+  std::set<std::string> names;
+  for (const auto& [name, tensor] : tensors_) names.insert(tensor.entry->dtype);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+std::string WeightFiles::fingerprint() const {
+  Hash hash;
+  hash.add(read_text_file(folder_ / "config.json"));
+  for (const auto& [name, tensor] : tensors_) {
+    hash.add(fmt::format("{} {} [{}]\n", name, tensor.entry->dtype,
+                         fmt::join(tensor.entry->shape, ",")));
+  }
+  for (const auto& file : files_) {
+    add_data(hash, file->bytes());
+    for (const TensorEntry& entry : file->tensors()) file->release(entry);
+  }
+  return hash.digest();
+}
+
+}  // namespace wkvq

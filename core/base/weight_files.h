@@ -1,0 +1,55 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/model_config.h"
+#include "core/base/safetensors.h"
+
+namespace wkvq {
+
+/// A tensor and the file that holds it.
+struct StoredTensor {
+  const SafetensorsFile* file = nullptr;
+  const TensorEntry* entry = nullptr;
+};
+
+/// The weights of a model folder: model.safetensors or, without it, the shards that
+/// model.safetensors.index.json names. ConfigError for a missing file, a shard outside the folder,
+/// a tensor that is not in the shard the index says, or twice.
+class WeightFiles {
+ public:
+  explicit WeightFiles(const std::filesystem::path& folder);
+
+  /// By full name; checkpoints of the decoder alone lack the leading "model.". ConfigError where
+  /// there is none.
+  const StoredTensor& at(const std::string& name) const;
+
+  /// Holds exactly the tensors that `config` asks for, with their shapes and a floating-point type.
+  /// ConfigError names the first that is missing, wrong or superfluous.
+  void verify(const ModelConfig& config) const;
+
+  /// Size of all files.
+  int64_t stored_bytes() const;
+
+  /// The stored types, "BF16" or "BF16, F32".
+  std::string dtypes() const;
+
+  /// 32 hexadecimal digits: XXH3-128 over config.json, names, types and shapes, and the data. Of a
+  /// file above 256 MB the data is sampled: its first and last MiB and 64 more evenly spaced.
+  std::string fingerprint() const;
+
+ private:
+  void open_single(const std::filesystem::path& path);
+  void open_shards(const std::filesystem::path& index);
+  const StoredTensor* find(const std::string& name) const;
+
+  std::filesystem::path folder_;
+  std::vector<std::unique_ptr<SafetensorsFile>> files_;
+  std::map<std::string, StoredTensor> tensors_;
+};
+
+}  // namespace wkvq

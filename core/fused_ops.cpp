@@ -1,0 +1,126 @@
+#include "core/fused_ops.h"
+
+#include <ATen/Parallel.h>
+
+#include <array>
+#include <cmath>
+
+namespace wkvq {
+namespace {
+
+constexpr int64_t kGrain = 32768;  // elements worth a thread
+
+bool tracked(const at::Tensor& a, const at::Tensor& b) {
+  return at::GradMode::is_enabled() && (a.requires_grad() || b.requires_grad());
+}
+
+bool fusible(const at::Tensor& a, const at::Tensor& b) {
+  const bool wide = a.scalar_type() == at::kFloat || a.scalar_type() == at::kDouble;
+  return wide && a.scalar_type() == b.scalar_type() && a.is_cpu() && b.is_cpu() && !tracked(a, b);
+}
+
+/// Several partial sums, so that the compiler may use vector registers.
+template <class T>
+T sum_of_squares(const T* x, int64_t width) {
+  constexpr int64_t kLanes = 16;
+  std::array<T, kLanes> partial{};
+  int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) partial[lane] += x[i + lane] * x[i + lane];
+  }
+  T sum = 0;
+  for (; i < width; ++i) sum += x[i] * x[i];
+  for (T value : partial) sum += value;
+  return sum;
+}
+
+template <class T>
+void rms_norm_rows(const at::Tensor& x, const at::Tensor& weight, double eps, at::Tensor& out) {
+  const int64_t width = x.size(-1);
+  const T* const input = x.const_data_ptr<T>();
+  const T* const scale = weight.const_data_ptr<T>();
+  T* const output = out.mutable_data_ptr<T>();
+  at::parallel_for(0, x.numel() / width, kGrain / width + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const T* const from = input + row * width;
+      T* const to = output + row * width;
+      const T mean = sum_of_squares(from, width) / static_cast<T>(width);
+      const T factor = T{1} / std::sqrt(mean + static_cast<T>(eps));
+      for (int64_t i = 0; i < width; ++i) to[i] = from[i] * factor * scale[i];
+    }
+  });
+}
+
+template <class T>
+void rotate_row(const T* x, const T* cos, const T* sin, int64_t half, T* out) {
+  for (int64_t i = 0; i < half; ++i) {
+    out[i] = x[i] * cos[i] - x[i + half] * sin[i];
+    out[i + half] = x[i + half] * cos[i] + x[i] * sin[i];
+  }
+}
+
+template <class T>
+void rotate_rows(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin,
+                 at::Tensor& out) {
+  const int64_t heads = x.size(1), seq = x.size(2), head_dim = x.size(3);
+  const T* const input = x.const_data_ptr<T>();
+  const T* const cosines = cos.const_data_ptr<T>();
+  const T* const sines = sin.const_data_ptr<T>();
+  T* const output = out.mutable_data_ptr<T>();
+  const int64_t rows = x.size(0) * heads * seq;
+  at::parallel_for(0, rows, kGrain / head_dim + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t token = row % seq, head = row / seq % heads, batch = row / seq / heads;
+      const T* const from = input + batch * x.stride(0) + head * x.stride(1) + token * x.stride(2);
+      const int64_t angles = token * (head_dim / 2);
+      rotate_row(from, cosines + angles, sines + angles, head_dim / 2, output + row * head_dim);
+    }
+  });
+}
+
+}  // namespace
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
+  TORCH_CHECK(weight.dim() == 1 && weight.size(0) == x.size(-1), "rms_norm: weight of ",
+              weight.sizes(), " for input ", x.sizes());
+  if (fusible(x, weight)) {
+    const at::Tensor input = x.contiguous(), scale = weight.contiguous();
+    at::Tensor out = at::empty_like(input);
+    if (x.scalar_type() == at::kFloat) rms_norm_rows<float>(input, scale, eps, out);
+    if (x.scalar_type() == at::kDouble) rms_norm_rows<double>(input, scale, eps, out);
+    return out;
+  }
+  const at::Tensor wide = x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
+  const at::Tensor variance = wide.square().mean(-1, true);
+  return weight * (wide * at::rsqrt(variance + eps)).to(x.scalar_type());
+}
+
+at::Tensor rotate_pairs(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  const int64_t half = x.size(3) / 2;
+  TORCH_CHECK(cos.size(0) == x.size(2) && cos.size(1) == half, "rotate_pairs: angles of ",
+              cos.sizes(), " for input ", x.sizes());
+  if (fusible(x, cos)) {
+    const at::Tensor input = x.stride(3) == 1 ? x : x.contiguous();
+    at::Tensor out = at::empty(x.sizes(), x.options());
+    if (x.scalar_type() == at::kFloat) {
+      rotate_rows<float>(input, cos.contiguous(), sin.contiguous(), out);
+    } else {
+      rotate_rows<double>(input, cos.contiguous(), sin.contiguous(), out);
+    }
+    return out;
+  }
+  const at::Tensor low = x.narrow(3, 0, half), high = x.narrow(3, half, half);
+  return at::cat({low * cos - high * sin, high * cos + low * sin}, 3);
+}
+
+at::Tensor silu_times(at::Tensor gate, const at::Tensor& up) {
+  if (tracked(gate, up)) return at::silu(gate) * up;
+  return at::silu_(gate).mul_(up);
+}
+
+at::Tensor add_residual(const at::Tensor& residual, at::Tensor update) {
+  if (tracked(residual, update)) return residual + update;
+  return update.add_(residual);
+}
+
+}  // namespace wkvq

@@ -1,0 +1,61 @@
+#include "core/transformer.h"
+
+#include <utility>
+
+#include "core/fused_ops.h"
+
+namespace wkvq {
+namespace {
+
+/// [batch, seq, heads * head_dim] to a view [batch, seq, heads, head_dim].
+at::Tensor split_heads(const at::Tensor& x, int64_t heads) {
+  return x.view({x.size(0), x.size(1), heads, x.size(2) / heads});
+}
+
+AttentionInputs attention_inputs(const ModelConfig& config, const BlockWeights& weights,
+                                 const Rope& rope, const at::Tensor& hidden,
+                                 int64_t first_position) {
+  const at::Tensor normed = rms_norm(hidden, weights.input_norm, config.norm_eps);
+  at::Tensor query = split_heads(weights.query(normed), config.heads);
+  at::Tensor key = split_heads(weights.key(normed), config.kv_heads);
+  const at::Tensor value = split_heads(weights.value(normed), config.kv_heads);
+  if (config.qk_norm) {
+    query = rms_norm(query, weights.query_norm, config.norm_eps);
+    key = rms_norm(key, weights.key_norm, config.norm_eps);
+  }
+  AttentionInputs inputs;
+  inputs.key_before_rope = key.transpose(1, 2);
+  inputs.query = rope.apply(query.transpose(1, 2), first_position);
+  inputs.key = rope.apply(inputs.key_before_rope, first_position);
+  inputs.value = value.transpose(1, 2);
+  inputs.first_position = first_position;
+  return inputs;
+}
+
+}  // namespace
+
+at::Tensor forward_block(const ModelConfig& config, int64_t layer, const BlockWeights& weights,
+                         const Rope& rope, const at::Tensor& hidden, int64_t first_position,
+                         const AttentionFunction& attention) {
+  TORCH_CHECK(hidden.dim() == 3 && hidden.size(2) == config.hidden_size,
+              "forward_block: expected [batch, seq, ", config.hidden_size, "], got ",
+              hidden.sizes());
+  AttentionInputs inputs = attention_inputs(config, weights, rope, hidden, first_position);
+  inputs.sliding_window = config.window_of(layer);
+  const at::Tensor heads = attention(inputs);
+  const at::Tensor joined = heads.transpose(1, 2).reshape(
+      {hidden.size(0), hidden.size(1), config.heads * config.head_dim});
+  const at::Tensor middle = add_residual(hidden, weights.output(joined));
+  const at::Tensor normed = rms_norm(middle, weights.post_norm, config.norm_eps);
+  const at::Tensor gated = silu_times(weights.gate(normed), weights.up(normed));
+  return add_residual(middle, weights.down(gated));
+}
+
+Head::Head(at::Tensor norm, at::Tensor weight, double norm_eps)
+    : norm_(std::move(norm)), weight_(std::move(weight)), norm_eps_(norm_eps) {}
+
+at::Tensor Head::logits(const at::Tensor& hidden) const {
+  return at::linear(rms_norm(hidden, norm_, norm_eps_), weight_);
+}
+
+}  // namespace wkvq

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <functional>
+
+#include "core/base/model_config.h"
+#include "core/rope.h"
+
+namespace wkvq {
+
+// Shapes are [batch, heads, seq, head_dim] and [batch, seq, hidden]; weights are [out, in].
+
+/// y = x weight^T + bias.
+struct Linear {
+  at::Tensor weight;  ///< [out, in]
+  at::Tensor bias;    ///< [out] or undefined
+
+  at::Tensor operator()(const at::Tensor& x) const { return at::linear(x, weight, bias); }
+};
+
+/// The weights of one decoder block.
+struct BlockWeights {
+  Linear query, key, value, output, gate, up, down;
+  at::Tensor input_norm, post_norm;  ///< [hidden]
+  at::Tensor query_norm, key_norm;   ///< [head_dim]; undefined without ModelConfig::qk_norm
+
+  /// Calls visitor(name, linear) for the seven linears in the order of the block.
+  template <class Visitor>
+  void visit_linears(Visitor&& visitor) {
+    visitor("q_proj", query);
+    visitor("k_proj", key);
+    visitor("v_proj", value);
+    visitor("o_proj", output);
+    visitor("gate_proj", gate);
+    visitor("up_proj", up);
+    visitor("down_proj", down);
+  }
+};
+
+/// What attention reads of one block. `value` and `key_before_rope` may be strided views.
+struct AttentionInputs {
+  at::Tensor query;            ///< [batch, heads, seq, head_dim], after RoPE
+  at::Tensor key;              ///< [batch, kv_heads, seq, head_dim], after RoPE
+  at::Tensor value;            ///< [batch, kv_heads, seq, head_dim]
+  at::Tensor key_before_rope;  ///< as key
+  int64_t first_position = 0;  ///< of the first token of the sequence
+  int64_t sliding_window = 0;  ///< 0: none; else tokens that a query sees, its own included
+};
+
+/// Causal attention, scores scaled by 1 / sqrt(head_dim); returns [batch, heads, seq, head_dim].
+using AttentionFunction = std::function<at::Tensor(const AttentionInputs&)>;
+
+/// One decoder block: `hidden` [batch, seq, hidden], whose first token is at `first_position`, to
+/// the same shape. Leaves `hidden` as it is.
+at::Tensor forward_block(const ModelConfig& config, int64_t layer, const BlockWeights& weights,
+                         const Rope& rope, const at::Tensor& hidden, int64_t first_position,
+                         const AttentionFunction& attention);
+
+/// Final norm and language-model head.
+class Head {
+ public:
+  /// `norm` [hidden], `weight` [vocab, hidden].
+  Head(at::Tensor norm, at::Tensor weight, double norm_eps);
+
+  /// [..., hidden] to [..., vocab].
+  at::Tensor logits(const at::Tensor& hidden) const;
+
+ private:
+  at::Tensor norm_, weight_;
+  double norm_eps_;
+};
+
+}  // namespace wkvq
