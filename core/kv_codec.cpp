@@ -61,11 +61,11 @@ void KvTensorOptions::visit(OptionVisitor& v) {
 
 void KvOptions::visit(OptionVisitor& v) {
   both.visit(v);
-  const bool reading = v.reading();
-  if (reading) key = value = both;
+  if (v.purpose() == OptionVisitor::Purpose::kRead) key = value = both;
   // Written out only where they differ, so that equal configurations have equal text.
-  if (reading || key != both) v("key", key, "overrides for keys: any field of kv");
-  if (reading || value != both) v("value", value, "overrides for values: any field of kv");
+  const bool writing = v.purpose() == OptionVisitor::Purpose::kWrite;
+  if (!writing || key != both) v("key", key, "overrides for keys: any field of kv");
+  if (!writing || value != both) v("value", value, "overrides for values: any field of kv");
   v("view", view, "which keys and values a query sees quantized");
 }
 

@@ -46,8 +46,9 @@ class OptionVisitor {
   /// struct itself). A reader throws ConfigError with file:line:column; writers ignore it.
   virtual void reject(const char* name, const std::string& why) = 0;
 
-  /// True where fields take their values from outside; false for writers and help.
-  virtual bool reading() const = 0;
+  /// What the visit is for: taking values in, writing out those in force, or explaining what there is.
+  enum class Purpose { kRead, kWrite, kExplain };
+  virtual Purpose purpose() const = 0;
 
  protected:
   virtual void field(const char* name, bool& value, const char* help) = 0;

@@ -39,6 +39,7 @@ class YamlWriter final : public OptionVisitor {
   const YamlNode& root() const { return open_.front().node; }
 
   void reject(const char* /*name*/, const std::string& /*why*/) override {}
+  Purpose purpose() const override { return Purpose::kWrite; }
 
  protected:
   void field(const char* name, bool& value, const char* help) override;
@@ -73,6 +74,7 @@ class HelpWriter final : public OptionVisitor {
   std::string text() const;
 
   void reject(const char* /*name*/, const std::string& /*why*/) override {}
+  Purpose purpose() const override { return Purpose::kExplain; }
 
  protected:
   void field(const char* name, bool& value, const char* help) override;

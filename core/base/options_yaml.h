@@ -53,6 +53,7 @@ class YamlMap final : public OptionVisitor {
   }
 
   void reject(const char* name, const std::string& why) override;
+  Purpose purpose() const override { return Purpose::kRead; }
   /// Throws where a key of the map was not asked for.
   void finish() const;
 

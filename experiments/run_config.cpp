@@ -1,0 +1,170 @@
+#include "experiments/run_config.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "core/base/options_text.h"
+#include "core/base/options_yaml.h"
+#include "core/base/yaml_text.h"
+#include "methods/registry.h"
+
+namespace wkvq {
+
+namespace {
+
+DatasetChoice read_dataset(YamlMap map) {
+  DatasetChoice choice;
+  choice.dataset = map.located("name", [&] {
+    choice.name = map.take_string("name");
+    return std::shared_ptr<Dataset>(make_dataset(choice.name));
+  });
+  map.read(*choice.dataset);
+  map.finish();
+  return choice;
+}
+
+EvaluationEntry read_evaluation(YamlMap& map) {
+  EvaluationEntry entry;
+  entry.task = map.located("task", [&] {
+    entry.task_name = map.take_string("task");
+    return std::shared_ptr<Task>(make_task(entry.task_name));
+  });
+  entry.data = read_dataset(map.take_map("dataset"));
+  map.read(*entry.task);
+  struct Common {
+    EvaluationEntry& entry;
+    void visit(OptionVisitor& v) {
+      v("name", entry.name, "name in tables instead of data set and KV mode");
+      v("context_prefill", entry.context_prefill, "mode past: contexts attend in full precision");
+      v.choice("engine", entry.engine, {"one_pass", "cache"}, "one pass, or decoding token by token");
+    }
+  };
+  entry.context_prefill = entry.task->has_prefill();
+  Common common{entry};
+  map.read(common);
+  if (map.find("view")) {
+    KvViewOptions view;
+    YamlMap view_map = map.take_map("view");
+    view_map.read(view);
+    view_map.finish();
+    entry.own_view = view;
+  }
+  map.finish();
+  return entry;
+}
+
+void write_dataset(YamlWriter& writer, const DatasetChoice& choice) {
+  writer.begin_map("dataset");
+  writer.text("name", choice.name);
+  writer.write(*choice.dataset);
+  writer.end();
+}
+
+/// Two metrics of one name would overwrite each other; perplexity and acc stand for the entry's metrics.
+void require_distinct_names(const RunConfig& config) {
+  std::set<std::string> names;
+  for (const EvaluationEntry& entry : config.evaluations) {
+    const std::string name = config.metric_name(entry, entry.task_name);
+    if (!names.insert(name).second)
+      config_error("evaluate: two entries would report '{}'; give one of them a `name:`", name);
+  }
+}
+
+}  // namespace
+
+void ModelOptions::visit(OptionVisitor& v) {
+  v("path", path, "folder with config.json and safetensors");
+  v.choice("dtype", dtype, {"float32", "float64", "bfloat16", "float16"}, "dtype of the computation");
+  v("device", device, "cpu, cuda or cuda:<index>");
+  v.choice("blocks", blocks, {"auto", "resident", "streaming"},
+           "keep blocks in memory, or load them one at a time; auto: resident up to a quarter of memory");
+  if (path.empty()) v.reject("path", "missing; expected a model folder");
+}
+
+void CalibrationOptions::visit(OptionVisitor& v) {
+  v("samples", samples, "windows of calibration text");
+  v("length", length, "tokens of a window");
+  if (samples < 1) v.reject("samples", fmt::format("{}; expected at least 1", samples));
+  if (length < 2) v.reject("length", fmt::format("{}; expected at least 2", length));
+}
+
+std::string RunConfig::kv_mode(const EvaluationEntry& entry) const {
+  const KvViewOptions& view = view_of(entry);
+  std::string mode = view.name();
+  if (entry.context_prefill && view.mode == ViewMode::kPast) mode += "-context";
+  if (entry.engine == Engine::kCache) mode += "-cache";
+  return mode;
+}
+
+std::string RunConfig::metric_name(const EvaluationEntry& entry, const std::string& metric) const {
+  if (!entry.name.empty()) return metric + "." + entry.name;
+  return fmt::format("{}.{}.{}", metric, entry.data.dataset->label(), kv_mode(entry));
+}
+
+RunConfig read_run_config(const YamlNode& node) {
+  RunConfig config;
+  YamlMap map(node, "");
+  YamlMap model = map.take_map("model");
+  model.read(config.model);
+  model.finish();
+
+  YamlMap method = map.take_map("method");
+  config.method = method.located("name", [&] {
+    config.method_name = method.take_string("name");
+    return std::shared_ptr<Method>(make_method(config.method_name));
+  });
+  method.read(*config.method);
+  method.finish();
+
+  if (map.find("calibration")) {
+    YamlMap calibration = map.take_map("calibration");
+    CalibrationOptions options;
+    options.data = read_dataset(calibration.take_map("dataset"));
+    calibration.read(options);
+    calibration.finish();
+    config.calibration = options;
+  } else if (config.method->needs_calibration()) {
+    config_error("{}: method: these options need calibration text; expected a key 'calibration' with a dataset",
+                 node.where());
+  }
+
+  for (YamlMap& entry : map.take_maps("evaluate")) config.evaluations.push_back(read_evaluation(entry));
+  if (config.evaluations.empty()) config_error("{}: evaluate: expected at least one entry", node.where());
+  map.finish();
+  require_distinct_names(config);
+  return config;
+}
+
+std::string RunConfig::canonical_yaml() const {
+  YamlWriter writer;
+  ModelOptions model_options = model;
+  writer.begin_map("model");
+  writer.write(model_options);
+  writer.end();
+  writer.begin_map("method");
+  writer.text("name", method_name);
+  writer.write(*method);
+  writer.end();
+  if (calibration) {
+    CalibrationOptions options = *calibration;
+    writer.begin_map("calibration");
+    write_dataset(writer, options.data);
+    writer.write(options);
+    writer.end();
+  }
+  writer.begin_list("evaluate");
+  for (const EvaluationEntry& entry : evaluations) {
+    writer.begin_item();
+    writer.text("task", entry.task_name);
+    write_dataset(writer, entry.data);
+    writer.write(*entry.task);
+    writer.text("name", entry.name);
+    writer.text("kv_mode", kv_mode(entry));
+    writer.end();
+  }
+  writer.end();
+  return block_text(writer.root());
+}
+
+}  // namespace wkvq

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/yaml_node.h"
+#include "core/method.h"
+#include "datasets/dataset.h"
+#include "datasets/task.h"
+
+namespace wkvq {
+
+enum class ModelDtype { kFloat32, kFloat64, kBfloat16, kFloat16 };
+enum class Residency { kAuto, kResident, kStreaming };
+
+/// `model:` of a configuration.
+struct ModelOptions {
+  std::string path;
+  ModelDtype dtype = ModelDtype::kFloat32;
+  std::string device = "cpu";  ///< cpu, cuda or cuda:i
+  Residency blocks = Residency::kAuto;
+
+  void visit(OptionVisitor& v);
+};
+
+/// A data set by name.
+struct DatasetChoice {
+  std::string name;
+  std::shared_ptr<Dataset> dataset;
+};
+
+/// `calibration:`; absent where the method needs none.
+struct CalibrationOptions {
+  DatasetChoice data;
+  int64_t samples = 32;
+  int64_t length = 512;
+
+  void visit(OptionVisitor& v);
+};
+
+/// How an evaluation runs the model: all positions in one pass, or token by token through the cache.
+enum class Engine { kOnePass, kCache };
+
+/// One entry of `evaluate:`.
+struct EvaluationEntry {
+  std::string name;  ///< given by the user, else empty
+  std::string task_name;
+  std::shared_ptr<Task> task;
+  DatasetChoice data;
+  std::optional<KvViewOptions> own_view;  ///< absent: the method's
+  bool context_prefill = false;  ///< mode past: each request's context attends in full precision
+  Engine engine = Engine::kOnePass;
+};
+
+/// One run, fully resolved.
+struct RunConfig {
+  ModelOptions model;
+  std::optional<CalibrationOptions> calibration;
+  std::string method_name;
+  std::shared_ptr<Method> method;
+  std::vector<EvaluationEntry> evaluations;
+
+  /// The view of an entry, its own or the method's.
+  const KvViewOptions& view_of(const EvaluationEntry& entry) const {
+    return entry.own_view ? *entry.own_view : method->kv().view;
+  }
+  /// "past", "past-context", ...: part of every metric's name.
+  std::string kv_mode(const EvaluationEntry& entry) const;
+  /// "<metric>.<data>.<kv mode>", or "<metric>.<name>" where the user named the entry.
+  std::string metric_name(const EvaluationEntry& entry, const std::string& metric) const;
+  /// Every effective value in the order of declaration: the run's identity.
+  std::string canonical_yaml() const;
+};
+
+/// Reads one planned run strictly. ConfigError with file:line:column.
+RunConfig read_run_config(const YamlNode& node);
+
+}  // namespace wkvq

@@ -1,0 +1,142 @@
+#include "experiments/session.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <regex>
+
+#include "core/base/error.h"
+#include "core/base/hash.h"
+#include "core/base/options_text.h"
+#include "core/base/safetensors.h"
+#include "core/base/yaml_text.h"
+#include "core/decoder.h"
+#include "core/torch_headers.h"
+
+namespace wkvq {
+
+namespace {
+
+// Full-precision hidden states kept for later runs of a sweep, in bytes.
+constexpr size_t kFullPrecisionBudget = size_t{2} << 30;
+
+int64_t resident_budget(Residency blocks) {
+  if (blocks == Residency::kStreaming) return 0;
+  if (blocks == Residency::kResident) return std::numeric_limits<int64_t>::max();
+  return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE) / 4;
+}
+
+std::string model_key(const ModelOptions& options) {
+  return fmt::format("{}|{}|{}|{}", options.path, static_cast<int>(options.dtype), options.device,
+                     static_cast<int>(options.blocks));
+}
+
+size_t bytes_of(const std::vector<at::Tensor>& tensors) {
+  size_t bytes = 0;
+  for (const at::Tensor& x : tensors) bytes += x.nbytes();
+  return bytes;
+}
+
+}  // namespace
+
+at::ScalarType torch_dtype(ModelDtype dtype) {
+  switch (dtype) {
+    case ModelDtype::kFloat64:
+      return at::kDouble;
+    case ModelDtype::kBfloat16:
+      return at::kBFloat16;
+    case ModelDtype::kFloat16:
+      return at::kHalf;
+    case ModelDtype::kFloat32:
+      break;
+  }
+  return at::kFloat;
+}
+
+at::Device torch_device(const std::string& device) {
+  if (device == "cpu") return at::kCPU;
+  std::smatch match;
+  static const std::regex pattern("cuda(?::([0-9]{1,3}))?");
+  if (!std::regex_match(device, match, pattern))
+    config_error("device '{}' is not known; expected cpu, cuda or cuda:<index>", device);
+  const int index = match[1].matched ? std::stoi(match[1].str()) : 0;
+  const int count = at::hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().deviceCount()) : 0;
+  if (index >= count)
+    config_error("device '{}' asked for, but this machine has {} CUDA device{}{}", device, count,
+                 count == 1 ? "" : "s", at::hasCUDA() ? "" : " usable by this build; expected cpu");
+  return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
+}
+
+int64_t LoadedModel::start_token() const {
+  const ModelConfig& config = checkpoint->config();
+  const bool uses_bos = tokenizer ? tokenizer->adds_bos() : config.bos_token >= 0;
+  if (uses_bos && config.bos_token >= 0) return config.bos_token;
+  return config.eos_token >= 0 ? config.eos_token : std::max<int64_t>(0, config.bos_token);
+}
+
+Session::Session(std::filesystem::path cache, std::string device)
+    : cache_(std::move(cache)), device_(std::move(device)) {}
+
+LoadedModel& Session::model(const ModelOptions& options) {
+  const std::string key = model_key(options);
+  if (const auto found = models_.find(key); found != models_.end()) return found->second;
+  const at::Device device = torch_device(device_.empty() ? options.device : device_);
+  LoadedModel model;
+  model.checkpoint = std::make_shared<const Checkpoint>(options.path);
+  model.fingerprint = model.checkpoint->fingerprint();
+  const std::filesystem::path folder(options.path);
+  if (std::filesystem::exists(folder / "tokenizer.json") ||
+      std::filesystem::exists(folder / "tokenizer.model"))
+    model.tokenizer = load_tokenizer(folder);
+  model.source = std::make_unique<ModelSource>(
+      model.checkpoint, SourceOptions{.dtype = torch_dtype(options.dtype),
+                                      .device = device,
+                                      .resident_bytes = resident_budget(options.blocks)});
+  return models_.emplace(key, std::move(model)).first->second;
+}
+
+const Corpus& Session::corpus(const ModelOptions& options, const DatasetChoice& choice) {
+  YamlWriter writer;
+  writer.write(*choice.dataset);
+  const std::string key = model_key(options) + "|" + choice.name + "|" + flow_text(writer.root());
+  if (const auto found = corpora_.find(key); found != corpora_.end()) return found->second;
+  LoadedModel& loaded = model(options);
+  const DatasetContext context{
+      .tokenizer = loaded.tokenizer.get(),
+      .sample_self = [&](int64_t count, int64_t length,
+                         int64_t seed) { return sampled(loaded, count, length, seed); },
+      .vocab_size = loaded.checkpoint->config().vocab_size,
+      .model_name = loaded.checkpoint->folder().filename().string()};
+  return corpora_.emplace(key, choice.dataset->load(context)).first->second;
+}
+
+std::vector<std::vector<int32_t>> Session::sampled(LoadedModel& model, int64_t count,
+                                                   int64_t length, int64_t seed) {
+  // Sampled bits depend on the dtype and device that computed them, so those are part of the name.
+  const SourceOptions& source = model.source->options();
+  const std::string identity =
+      fmt::format("{}|{}|{}|{}|{}|{}|{}", model.fingerprint, at::toString(source.dtype),
+                  source.device.str(), model.start_token(), count, length, seed);
+  const std::filesystem::path path = cache_ / ("self-" + hash_text(identity) + ".safetensors");
+  if (std::filesystem::exists(path)) {
+    const SafetensorsFile file(path);
+    return read_token_windows(file, "tokens", count, length);
+  }
+  const auto texts = sample_text(*model.source, {count, length, seed, model.start_token()});
+  std::filesystem::create_directories(cache_);
+  write_token_windows(path, "tokens", texts);
+  return texts;
+}
+
+const std::vector<at::Tensor>* Session::full_precision(const std::string& key) const {
+  const auto found = full_precision_.find(key);
+  return found == full_precision_.end() ? nullptr : &found->second;
+}
+
+void Session::store_full_precision(const std::string& key, std::vector<at::Tensor> hidden) {
+  size_t held = bytes_of(hidden);
+  for (const auto& [name, tensors] : full_precision_) held += bytes_of(tensors);
+  if (held <= kFullPrecisionBudget) full_precision_[key] = std::move(hidden);
+}
+
+}  // namespace wkvq

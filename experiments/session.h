@@ -1,0 +1,53 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/model_source.h"
+#include "datasets/tokenizer.h"
+#include "experiments/run_config.h"
+
+namespace wkvq {
+
+/// A loaded model with its tokenizer (null where the folder has none).
+struct LoadedModel {
+  std::shared_ptr<const Checkpoint> checkpoint;
+  std::unique_ptr<ModelSource> source;
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::string fingerprint;
+
+  /// The token a text begins with when sampled: BOS where the tokenizer adds it, else EOS, else token 0.
+  int64_t start_token() const;
+};
+
+/// What the runs of a sweep share: models, corpora, the full-precision model's hidden states. Nothing here changes a result;
+/// it only saves doing the same work again.
+class Session {
+ public:
+  /// `cache` is the folder for sampled text. `device` overrides the configurations' where not empty.
+  Session(std::filesystem::path cache, std::string device);
+
+  LoadedModel& model(const ModelOptions& options);
+  /// The corpus of `choice` for `model`.
+  const Corpus& corpus(const ModelOptions& options, const DatasetChoice& choice);
+  /// Hidden states that leave the full-precision model, kept by `key`; null where they were not stored.
+  const std::vector<at::Tensor>* full_precision(const std::string& key) const;
+  void store_full_precision(const std::string& key, std::vector<at::Tensor> hidden);
+
+ private:
+  std::vector<std::vector<int32_t>> sampled(LoadedModel& model, int64_t count, int64_t length, int64_t seed);
+
+  std::filesystem::path cache_;
+  std::string device_;
+  std::map<std::string, LoadedModel> models_;
+  std::map<std::string, Corpus> corpora_;
+  std::map<std::string, std::vector<at::Tensor>> full_precision_;
+};
+
+/// torch's names of the options. ConfigError where the device does not exist here.
+at::ScalarType torch_dtype(ModelDtype dtype);
+at::Device torch_device(const std::string& device);
+
+}  // namespace wkvq
