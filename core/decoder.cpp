@@ -58,18 +58,16 @@ std::vector<QuantizedBlock> full_precision_blocks(ModelSource& source) {
   return blocks;
 }
 
-std::vector<std::vector<int32_t>> sample_text(ModelSource& source, int64_t count, int64_t length,
-                                              int64_t seed) {
-  const ModelConfig& config = source.config();
-  const int64_t start = std::max<int64_t>(0, config.bos_token >= 0 ? config.bos_token : config.eos_token);
+std::vector<std::vector<int32_t>> sample_text(ModelSource& source, const SampleOptions& options) {
   const Head head = source.head();
-  std::mt19937_64 generator(static_cast<uint64_t>(seed));
-  std::vector<std::vector<int32_t>> texts(static_cast<size_t>(count));
-  for (int64_t first = 0; first < count; first += kSamplingBatch) {
-    const int64_t batch = std::min(kSamplingBatch, count - first);
+  std::mt19937_64 generator(static_cast<uint64_t>(options.seed));
+  const auto start = static_cast<int32_t>(options.start_token);
+  std::vector<std::vector<int32_t>> texts(static_cast<size_t>(options.count), {start});
+  for (int64_t first = 0; first < options.count; first += kSamplingBatch) {
+    const int64_t batch = std::min(kSamplingBatch, options.count - first);
     Decoder decoder(source, full_precision_blocks(source), {.mode = ViewMode::kNone});
-    at::Tensor tokens = at::full({batch, 1}, start, at::kLong);
-    for (int64_t t = 0; t < length; ++t) {
+    at::Tensor tokens = at::full({batch, 1}, options.start_token, at::kLong);
+    for (int64_t t = 1; t < options.length; ++t) {
       const std::vector<int64_t> drawn = draw(head.logits(decoder.step(tokens)).select(1, 0), generator);
       for (int64_t i = 0; i < batch; ++i)
         texts[static_cast<size_t>(first + i)].push_back(static_cast<int32_t>(drawn[static_cast<size_t>(i)]));

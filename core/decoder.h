@@ -31,9 +31,16 @@ class Decoder {
 /// The full-precision blocks of a model.
 std::vector<QuantizedBlock> full_precision_blocks(ModelSource& source);
 
-/// `count` sequences of `length` tokens sampled from the full-precision model at temperature 1, beginning with BOS (EOS where the
-/// model has none, else token 0), which is not part of the result. The same seed gives the same tokens on the same machine.
-std::vector<std::vector<int32_t>> sample_text(ModelSource& source, int64_t count, int64_t length,
-                                              int64_t seed);
+struct SampleOptions {
+  int64_t count = 1;
+  int64_t length = 512;  ///< tokens of a sequence, the start token included
+  int64_t seed = 0;
+  int64_t start_token = 0;
+};
+
+/// Sequences sampled from the full-precision model at temperature 1; each begins with the start token, so that the model's
+/// distribution of every later token given the sequence is the one it was drawn from. The same seed gives the same tokens on
+/// the same machine.
+std::vector<std::vector<int32_t>> sample_text(ModelSource& source, const SampleOptions& options);
 
 }  // namespace wkvq

@@ -142,13 +142,15 @@ at::Tensor KvTensorCodec::decode(const EncodedKv& encoded) const {
   return from_rows(wkvq::decode(encoded.rows), encoded.batch, encoded.kv_heads).to(encoded.dtype);
 }
 
-double KvTensorCodec::bits_per_value(const ModelConfig& model, int64_t compute_bits) const {
-  if (identity()) return static_cast<double>(compute_bits);
-  const bool time = options_.axis == KvAxis::kTime;
-  const int64_t width = time                                              ? options_.group_size
-                        : options_.group_scope == GroupScope::kToken ? model.head_dim * model.kv_heads
-                                                                     : model.head_dim;
-  return spec(options_.group_size).bits_per_value(width, compute_bits);
+double KvTensorCodec::stored_bits(const KvTensorOptions& options, const ModelConfig& model,
+                                  int64_t compute_bits) {
+  if (options.bits == 16) return static_cast<double>(compute_bits);
+  const KvTensorCodec codec(options, {at::zeros({1, 1}), at::zeros({1, 1})});
+  if (options.axis == KvAxis::kTime)
+    return codec.spec(options.group_size).bits_per_value(options.group_size, compute_bits);
+  const bool head = options.group_scope == GroupScope::kHead;
+  return codec.spec(1).bits_per_value(head ? model.head_dim : model.head_dim * model.kv_heads,
+                                      compute_bits);
 }
 
 }  // namespace wkvq

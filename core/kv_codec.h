@@ -88,8 +88,9 @@ class KvTensorCodec {
   int64_t tokens_per_group() const {
     return options_.axis == KvAxis::kTime ? options_.group_size : 1;
   }
-  /// Stored bits of one element, scales included.
-  double bits_per_value(const ModelConfig& model, int64_t compute_bits) const;
+  /// Stored bits of one element, scales and minima included.
+  static double stored_bits(const KvTensorOptions& options, const ModelConfig& model,
+                            int64_t compute_bits);
 
  private:
   at::Tensor to_rows(const at::Tensor& x) const;

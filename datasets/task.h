@@ -24,7 +24,6 @@ struct Request {
 /// What the model said of one request; vectors have one entry a scored token.
 struct Scored {
   std::vector<float> nll;           ///< natural log
-  std::vector<uint8_t> greedy;      ///< 1 where the token is the arg max
   std::vector<float> kl;            ///< KL(full precision || this), empty unless asked for
   std::vector<uint8_t> top1_agree;  ///< arg max equals full precision's, empty unless asked for
 };

@@ -1,1 +1,81 @@
-int main(){}
+#include <ATen/Parallel.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "analysis/report.h"
+#include "analysis/show.h"
+#include "core/base/error.h"
+#include "experiments/commands.h"
+#include "experiments/inspect_command.h"
+
+using namespace wkvq;
+
+namespace {
+
+void add_sweep_options(CLI::App& command, SweepOptions& options) {
+  command.add_option("FILE", options.file, "sweep file (YAML)")->required();
+  command.add_option("--results", options.results, "folder of the run files")->capture_default_str();
+  command.add_option("--set", options.overrides, "override a key: method.kv.bits=4; repeatable")
+      ->allow_extra_args(false);
+  command.add_option("--only", options.only, "only runs whose id matches this shell pattern");
+  command.add_option("--device", options.device, "cpu, cuda or cuda:<index>, over the file's");
+}
+
+int dispatch(int argc, char** argv) {
+  CLI::App app("wkvq: what does quantizing weights and the key/value cache do to a language model?");
+  app.require_subcommand(1);
+  int threads = 0;
+  app.add_option("--threads", threads, "threads of the computation; default: all cores");
+
+  SweepOptions sweep;
+  CLI::App* plan = app.add_subcommand("plan", "list the runs of a sweep, their ids and what is done");
+  add_sweep_options(*plan, sweep);
+  CLI::App* run = app.add_subcommand("run", "run what is not done yet");
+  add_sweep_options(*run, sweep);
+  run->add_flag("--force", sweep.force, "run again what is done");
+
+  ReportOptions report;
+  CLI::App* report_app = app.add_subcommand("report", "tables of run files");
+  add_report_options(*report_app, report);
+
+  std::filesystem::path show_path;
+  CLI::App* show = app.add_subcommand("show", "everything in one run file, in short");
+  show->add_option("RUN", show_path, "run file (.h5)")->required();
+
+  std::string list_what, list_name;
+  CLI::App* list = app.add_subcommand("list", "methods, tasks, datasets or families");
+  list->add_option("WHAT", list_what, "methods, tasks, datasets or families")->required();
+  list->add_option("NAME", list_name, "one of them: its options with defaults");
+
+  InspectOptions inspect;
+  CLI::App* inspect_app = app.add_subcommand("inspect", "architecture and memory of a model");
+  add_inspect_options(*inspect_app, inspect);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (threads > 0) at::set_num_threads(threads);
+  if (*plan) return plan_command(sweep, std::cout);
+  if (*run) return run_command(sweep, std::cout);
+  if (*report_app) return report_command(report, std::cout);
+  if (*show) return show_command(show_path, std::cout);
+  if (*list) return list_command(list_what, list_name, std::cout);
+  return inspect_command(inspect, std::cout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return dispatch(argc, argv);
+  } catch (const ConfigError& error) {
+    std::cerr << "wkvq: " << error.what() << '\n';
+    return 2;
+  } catch (const std::exception& error) {
+    std::cerr << "wkvq: " << error.what() << '\n';
+    return 1;
+  }
+}

@@ -35,12 +35,10 @@ Scored score_request(const Head& head, const Request& request, const at::Tensor&
     const at::Tensor logp = log_probabilities(head, hidden.narrow(0, first - 1, n));
     const at::Tensor targets = tokens.narrow(0, first, n);
     append(scored.nll, logp.gather(1, targets.unsqueeze(1)).squeeze(1).neg());
-    const at::Tensor best = logp.argmax(-1);
-    append(scored.greedy, best == targets);
     if (!reference.hidden.defined()) continue;
     const at::Tensor exact = log_probabilities(head, reference.hidden.narrow(0, first - 1, n));
     append(scored.kl, (exact.exp() * (exact - logp)).sum(-1, false, at::kDouble));
-    append(scored.top1_agree, best == exact.argmax(-1));
+    append(scored.top1_agree, logp.argmax(-1) == exact.argmax(-1));
   }
   return scored;
 }

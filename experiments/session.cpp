@@ -12,6 +12,7 @@
 #include "core/base/yaml_text.h"
 #include "core/decoder.h"
 #include "core/torch_headers.h"
+#include "datasets/token_array.h"
 
 namespace wkvq {
 
@@ -35,6 +36,32 @@ size_t bytes_of(const std::vector<at::Tensor>& tensors) {
   size_t bytes = 0;
   for (const at::Tensor& x : tensors) bytes += x.nbytes();
   return bytes;
+}
+
+std::vector<std::vector<int32_t>> read_sampled(const std::filesystem::path& path, int64_t count,
+                                               int64_t length) {
+  const TokenArray array = read_safetensors_tokens(path, "tokens");
+  if (array.shape != std::vector<int64_t>{count, length})
+    config_error("{}: sampled text of another shape than asked for; remove the file", path.string());
+  std::vector<std::vector<int32_t>> texts;
+  for (auto row = array.values.begin(); row != array.values.end(); row += length)
+    texts.emplace_back(row, row + length);
+  return texts;
+}
+
+void write_sampled(const std::filesystem::path& path,
+                   const std::vector<std::vector<int32_t>>& texts) {
+  std::vector<int32_t> flat;
+  for (const auto& text : texts) flat.insert(flat.end(), text.begin(), text.end());
+  std::filesystem::create_directories(path.parent_path());
+  write_safetensors(path,
+                    {{.name = "tokens",
+                      .dtype = "I32",
+                      .shape = {static_cast<int64_t>(texts.size()),
+                                static_cast<int64_t>(texts.front().size())},
+                      .data = reinterpret_cast<const std::byte*>(flat.data()),
+                      .bytes = flat.size() * sizeof(int32_t)}},
+                    {});
 }
 
 }  // namespace
@@ -74,13 +101,10 @@ int64_t LoadedModel::start_token() const {
   return config.eos_token >= 0 ? config.eos_token : std::max<int64_t>(0, config.bos_token);
 }
 
-Session::Session(std::filesystem::path cache, std::string device)
-    : cache_(std::move(cache)), device_(std::move(device)) {}
-
 LoadedModel& Session::model(const ModelOptions& options) {
   const std::string key = model_key(options);
   if (const auto found = models_.find(key); found != models_.end()) return found->second;
-  const at::Device device = torch_device(device_.empty() ? options.device : device_);
+  const at::Device device = torch_device(options.device);
   LoadedModel model;
   model.checkpoint = std::make_shared<const Checkpoint>(options.path);
   model.fingerprint = model.checkpoint->fingerprint();
@@ -118,13 +142,9 @@ std::vector<std::vector<int32_t>> Session::sampled(LoadedModel& model, int64_t c
       fmt::format("{}|{}|{}|{}|{}|{}|{}", model.fingerprint, at::toString(source.dtype),
                   source.device.str(), model.start_token(), count, length, seed);
   const std::filesystem::path path = cache_ / ("self-" + hash_text(identity) + ".safetensors");
-  if (std::filesystem::exists(path)) {
-    const SafetensorsFile file(path);
-    return read_token_windows(file, "tokens", count, length);
-  }
+  if (std::filesystem::exists(path)) return read_sampled(path, count, length);
   const auto texts = sample_text(*model.source, {count, length, seed, model.start_token()});
-  std::filesystem::create_directories(cache_);
-  write_token_windows(path, "tokens", texts);
+  write_sampled(path, texts);
   return texts;
 }
 

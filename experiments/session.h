@@ -26,8 +26,8 @@ struct LoadedModel {
 /// it only saves doing the same work again.
 class Session {
  public:
-  /// `cache` is the folder for sampled text. `device` overrides the configurations' where not empty.
-  Session(std::filesystem::path cache, std::string device);
+  /// `cache` is the folder for sampled text.
+  explicit Session(std::filesystem::path cache) : cache_(std::move(cache)) {}
 
   LoadedModel& model(const ModelOptions& options);
   /// The corpus of `choice` for `model`.
@@ -40,7 +40,6 @@ class Session {
   std::vector<std::vector<int32_t>> sampled(LoadedModel& model, int64_t count, int64_t length, int64_t seed);
 
   std::filesystem::path cache_;
-  std::string device_;
   std::map<std::string, LoadedModel> models_;
   std::map<std::string, Corpus> corpora_;
   std::map<std::string, std::vector<at::Tensor>> full_precision_;

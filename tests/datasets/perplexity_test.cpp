@@ -14,7 +14,6 @@ using Values = std::vector<std::vector<double>>;
 Scored answer(std::vector<float> nll) {
   Scored scored;
   scored.nll = std::move(nll);
-  scored.greedy.assign(scored.nll.size(), 0);
   return scored;
 }
 

@@ -1,0 +1,124 @@
+#include "experiments/commands.h"
+
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+
+#include <ostream>
+
+#include "core/base/error.h"
+#include "core/base/hash.h"
+#include "core/base/options_yaml.h"
+#include "core/base/progress.h"
+#include "core/base/run_file.h"
+#include "core/base/run_summary.h"
+#include "core/base/yaml_text.h"
+#include "experiments/plan.h"
+#include "experiments/runner.h"
+
+namespace wkvq {
+
+namespace {
+
+/// A planned run with everything resolved.
+struct ResolvedRun {
+  RunConfig config;
+  Fingerprints fingerprints;
+  std::string id;
+  std::filesystem::path path;
+  bool done = false;
+};
+
+struct ResolvedSweep {
+  SweepFile file;
+  std::vector<ResolvedRun> runs;
+};
+
+ResolvedSweep resolve(const SweepOptions& options, Session& session) {
+  ResolvedSweep sweep{load_sweep(options.file, options.overrides), {}};
+  std::vector<std::string> ids;
+  // All configurations are read before any model is opened: a typing error in the last run costs nothing.
+  for (PlannedRun& planned : sweep.file.runs) {
+    sweep.runs.push_back({.config = read_run_config(planned.config)});
+    if (!options.device.empty()) sweep.runs.back().config.model.device = options.device;
+  }
+  for (size_t i = 0; i < sweep.runs.size(); ++i) {
+    ResolvedRun& run = sweep.runs[i];
+    run.fingerprints = fingerprints_of(run.config, session);
+    std::vector<std::string> identity{run.config.canonical_yaml(), run.fingerprints.model};
+    identity.insert(identity.end(), run.fingerprints.data.begin(), run.fingerprints.data.end());
+    run.id = run_id(sweep.file.runs[i].slug, identity);
+    run.path = options.results / sweep.file.name / (run.id + ".h5");
+    run.done = is_complete(run.path);
+    ids.push_back(run.id);
+  }
+  require_distinct(sweep.file, ids);
+  if (options.only.empty()) return sweep;
+  std::vector<ResolvedRun> selected;
+  for (const size_t i : select_runs(ids, options.only)) selected.push_back(std::move(sweep.runs[i]));
+  sweep.runs = std::move(selected);
+  return sweep;
+}
+
+Session make_session(const SweepOptions& options) {
+  return {options.results / ".cache"};
+}
+
+/// Executes one run into its file. Returns the error, empty where there was none.
+std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& session) {
+  RunFileWriter writer(run.path, {run.id, sweep.file.name, run.config.canonical_yaml()});
+  Progress progress(run.id, static_cast<int64_t>(run.config.evaluations.size()) +
+                                session.model(run.config.model).checkpoint->config().layers);
+  writer.attribute("/", "model_fingerprint", run.fingerprints.model);
+  Hasher data;
+  for (const std::string& part : run.fingerprints.data) data.add_part(part);
+  writer.attribute("/", "data_fingerprint", data.hex());
+  try {
+    execute_run(run.config, session, writer, [&](int64_t, int64_t) {
+      progress.advance();
+      writer.heartbeat();
+    });
+  } catch (const std::exception& error) {
+    writer.fail(error.what());
+    return error.what();
+  }
+  writer.finish();
+  return {};
+}
+
+}  // namespace
+
+int plan_command(const SweepOptions& options, std::ostream& out) {
+  Session session = make_session(options);
+  const ResolvedSweep sweep = resolve(options, session);
+  size_t done = 0;
+  for (const ResolvedRun& run : sweep.runs) {
+    const double memory = estimated_bytes(run.config, session);
+    fmt::print(out, "{:<8}{:>10.2f} GB  {}\n", run.done ? "done" : "to do", memory / 1e9, run.id);
+    done += run.done;
+  }
+  fmt::print(out, "{} runs of sweep '{}', {} done; GB = 1e9 bytes, an estimate of weights held, streams and logits\n",
+             sweep.runs.size(), sweep.file.name, done);
+  return 0;
+}
+
+int run_command(const SweepOptions& options, std::ostream& out) {
+  Session session = make_session(options);
+  ResolvedSweep sweep = resolve(options, session);
+  size_t failed = 0, skipped = 0;
+  for (ResolvedRun& run : sweep.runs) {
+    if (run.done && !options.force) {
+      ++skipped;
+      continue;
+    }
+    const std::string error = execute(sweep, run, session);
+    if (error.empty()) continue;
+    ++failed;
+    fmt::print(out, "failed: {}: {}\n", run.id, error);
+  }
+  fmt::print(out, "{} runs: {} done now, {} done before, {} failed; results in {}\n",
+             sweep.runs.size(), sweep.runs.size() - skipped - failed, skipped, failed,
+             (options.results / sweep.file.name).string());
+  return failed == 0 ? 0 : 1;
+}
+
+}  // namespace wkvq

@@ -1,0 +1,46 @@
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+
+#include <ostream>
+
+#include "core/base/error.h"
+#include "core/base/model_config.h"
+#include "core/base/options_text.h"
+#include "experiments/commands.h"
+#include "methods/registry.h"
+
+namespace wkvq {
+
+namespace {
+
+template <class Make>
+void print_entries(const std::vector<std::string>& names, const std::string& only, Make&& make,
+                   std::ostream& out) {
+  if (!only.empty()) {
+    const auto entry = make(only);
+    HelpWriter help;
+    help.write(*entry);
+    fmt::print(out, "{}: {}\n\n{}", only, entry->summary(), help.text());
+    return;
+  }
+  for (const std::string& name : names) fmt::print(out, "{:<12} {}\n", name, make(name)->summary());
+}
+
+}  // namespace
+
+int list_command(const std::string& what, const std::string& name, std::ostream& out) {
+  if (what == "methods") {
+    print_entries(method_names(), name, make_method, out);
+  } else if (what == "tasks") {
+    print_entries(task_names(), name, make_task, out);
+  } else if (what == "datasets") {
+    print_entries(dataset_names(), name, make_dataset, out);
+  } else if (what == "families") {
+    for (const std::string& family : family_names()) fmt::print(out, "{}\n", family);
+  } else {
+    config_error("list: '{}' is not known; expected methods, tasks, datasets or families", what);
+  }
+  return 0;
+}
+
+}  // namespace wkvq

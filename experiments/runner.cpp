@@ -1,0 +1,160 @@
+#include "experiments/runner.h"
+
+#include <sys/resource.h>
+
+#include <chrono>
+
+#include "core/base/error.h"
+#include "core/torch_headers.h"
+#include "experiments/cost.h"
+#include "experiments/evaluation.h"
+#include "experiments/provenance.h"
+
+namespace wkvq {
+
+namespace {
+
+class Stopwatch {
+ public:
+  double lap() {
+    const auto now = std::chrono::steady_clock::now();
+    const double seconds = std::chrono::duration<double>(now - last_).count();
+    last_ = now;
+    return seconds;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+std::vector<std::vector<int32_t>> calibration_windows(const RunConfig& config, Session& session) {
+  if (!config.calibration) return {};
+  const CalibrationOptions& options = *config.calibration;
+  const Corpus& corpus = session.corpus(config.model, options.data);
+  auto windows = cut_windows(corpus, options.length, options.samples);
+  if (static_cast<int64_t>(windows.size()) < options.samples)
+    config_error("calibration: {} windows of {} tokens asked for, but the data holds {}",
+                 options.samples, options.length, windows.size());
+  return windows;
+}
+
+std::vector<at::Tensor> embed_windows(const ModelSource& source,
+                                      const std::vector<std::vector<int32_t>>& windows) {
+  // Batches keep the memory of one block's forward pass bounded.
+  constexpr int64_t kTokens = 4096;
+  std::vector<at::Tensor> batches;
+  std::vector<at::Tensor> rows;
+  const auto flush = [&] {
+    if (!rows.empty()) batches.push_back(source.embed(at::stack(rows)));
+    rows.clear();
+  };
+  for (const auto& window : windows) {
+    const auto length = static_cast<int64_t>(window.size());
+    if (!rows.empty() && ((static_cast<int64_t>(rows.size()) + 1) * length > kTokens || rows[0].size(0) != length))
+      flush();
+    rows.push_back(at::tensor(at::ArrayRef<int32_t>(window), at::kLong));
+  }
+  flush();
+  return batches;
+}
+
+void record_metrics(Recorder& recorder, const RunConfig& config, const PreparedEvaluation& prepared,
+                    const std::vector<Metric>& metrics) {
+  for (const Metric& metric : metrics) {
+    const std::string group = "/evaluation/" + config.metric_name(*prepared.entry, metric.metric);
+    recorder.attribute(group, "metric", metric.metric);
+    recorder.attribute(group, "value", metric.value);
+    recorder.attribute(group, "stderr", metric.stderr_);
+    recorder.attribute(group, "n", metric.n);
+    recorder.attribute(group, "kv_mode", prepared.kv_mode);
+    recorder.attribute(group, "convention", metric.convention);
+    recorder.attribute(group, "dataset", prepared.entry->data.dataset->label());
+    recorder.attribute(group, "task", prepared.entry->task_name);
+    recorder.attribute(group, "data_fingerprint", prepared.data_fingerprint);
+    for (const auto& [name, column] : metric.rows) recorder.column(group, name, column);
+  }
+}
+
+/// The streams of a run: one quantized per one-pass entry, one in full precision per reference not yet known.
+struct Streams {
+  BlockPass pass;
+  std::vector<int64_t> quantized;            ///< by entry: index into pass.streams, -1 for engine cache
+  std::map<std::string, size_t> reference;   ///< by batches_key: index into pass.streams
+};
+
+Streams make_streams(const ModelSource& source, const std::vector<PreparedEvaluation>& prepared,
+                     const Session& session) {
+  Streams streams;
+  for (const PreparedEvaluation& one : prepared) {
+    const bool cache = one.entry->engine == Engine::kCache;
+    streams.pass.keep_blocks |= cache;
+    streams.quantized.push_back(cache ? -1 : static_cast<int64_t>(streams.pass.streams.size()));
+    if (!cache) streams.pass.streams.push_back(embed_stream(source, one, false));
+    if (!one.needs_reference() || session.full_precision(one.batches_key) ||
+        streams.reference.contains(one.batches_key))
+      continue;
+    streams.reference[one.batches_key] = streams.pass.streams.size();
+    streams.pass.streams.push_back(embed_stream(source, one, true));
+  }
+  return streams;
+}
+
+std::vector<at::Tensor> hidden_of(const Stream& stream) {
+  std::vector<at::Tensor> hidden;
+  for (const StreamBatch& batch : stream.batches) hidden.push_back(batch.hidden);
+  return hidden;
+}
+
+}  // namespace
+
+Fingerprints fingerprints_of(const RunConfig& config, Session& session) {
+  Fingerprints fingerprints{.model = session.model(config.model).fingerprint};
+  if (config.calibration) {
+    calibration_windows(config, session);
+    fingerprints.data.push_back(session.corpus(config.model, config.calibration->data).fingerprint);
+  }
+  for (const PreparedEvaluation& one : prepare_evaluations(config, session))
+    fingerprints.data.push_back(one.data_fingerprint);
+  return fingerprints;
+}
+
+void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
+                 const std::function<void(int64_t, int64_t)>& on_progress) {
+  const at::NoGradGuard no_grad;
+  Stopwatch watch;
+  ModelSource& source = *session.model(config.model).source;
+  const std::vector<PreparedEvaluation> prepared = prepare_evaluations(config, session);
+  Streams streams = make_streams(source, prepared, session);
+  BlockPass& pass = streams.pass;
+  pass.calibration = embed_windows(source, calibration_windows(config, session));
+  const int64_t layers = source.config().layers;
+  const int64_t total = layers + static_cast<int64_t>(prepared.size());
+  pass.on_block = [&](int64_t done) { on_progress(done, total); };
+  recorder.attribute("/cost", "seconds_prepare", watch.lap());
+  run_blocks(source, *config.method, pass, recorder);
+  recorder.attribute("/cost", "seconds_blocks", watch.lap());
+
+  for (const auto& [key, index] : streams.reference)
+    session.store_full_precision(key, hidden_of(pass.streams[index]));
+  const Head head = source.head();
+  for (size_t i = 0; i < prepared.size(); ++i) {
+    const PreparedEvaluation& one = prepared[i];
+    std::vector<at::Tensor> reference;
+    if (one.needs_reference()) {
+      const auto index = streams.reference.find(one.batches_key);
+      reference = index != streams.reference.end() ? hidden_of(pass.streams[index->second])
+                                                   : *session.full_precision(one.batches_key);
+    }
+    const std::vector<at::Tensor> hidden =
+        streams.quantized[i] < 0 ? decode_stream(source, one, pass.blocks)
+                                 : hidden_of(pass.streams[static_cast<size_t>(streams.quantized[i])]);
+    const std::vector<Scored> scored = score_evaluation(head, one, hidden, reference);
+    record_metrics(recorder, config, one, one.entry->task->score(scored));
+    on_progress(layers + static_cast<int64_t>(i) + 1, total);
+  }
+  recorder.attribute("/cost", "seconds_evaluation", watch.lap());
+  record_cost(recorder, config, *session.model(config.model).checkpoint);
+  record_provenance(recorder, source);
+}
+
+}  // namespace wkvq
