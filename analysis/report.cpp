@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "analysis/column_lookup.h"
 #include "analysis/format_number.h"
 #include "analysis/load_runs.h"
 #include "analysis/report_columns.h"
@@ -30,11 +31,12 @@ std::string header(const Report& report, const ReportColumn& column, bool wrap) 
   if (column.kind != Kind::kEvaluation && !wrap) return printable(column.label);
   std::vector<std::string> parts{column.label};
   if (column.kind == Kind::kEvaluation) {
-    parts = {column.metric, column.dataset, column.kv_mode.empty() ? "" : "kv " + column.kv_mode};
+    const std::string mode = column.mode_by_row ? "by row" : column.kv_mode;
+    parts = {column.metric, column.dataset, mode.empty() ? "" : "kv " + mode};
     const auto twins = std::count_if(report.columns.begin(), report.columns.end(), [&](auto& c) {
       return c.kind == Kind::kEvaluation && c.metric == column.metric &&
-             c.dataset == column.dataset && c.kv_mode == column.kv_mode &&
-             c.convention == column.convention;
+             c.dataset == column.dataset && c.mode_by_row == column.mode_by_row &&
+             (c.mode_by_row || c.kv_mode == column.kv_mode) && c.convention == column.convention;
     });
     if (twins > 1) parts.insert(parts.begin(), column.name);
     std::erase(parts, "");
@@ -72,7 +74,8 @@ TextTable table_of(const Report& report, const std::vector<const RunSummary*>& r
     // Another group's evaluation.
     const bool empty = std::all_of(cells.begin(), cells.end(), [](auto& c) { return c == "-"; });
     if (empty && column.kind == Kind::kEvaluation) continue;
-    leading &= column.kind == Kind::kConfig || column.name == "run_id" || column.name == "sweep";
+    leading &= column.kind == Kind::kConfig || column.kind == Kind::kMode ||
+               column.name == "run_id" || column.name == "sweep";
     if (leading) ++table.key_columns;
     table.headers.push_back(header(report, column, wrap));
     for (size_t i = 0; i < runs.size(); ++i) table.rows[i].push_back(cells[i]);
@@ -213,6 +216,7 @@ Report make_report(const ReportOptions& options) {
   for (const std::string& name : options.columns)
     for (const ReportColumn& column : find_columns(report.runs, name))
       report.columns.push_back(column);
+  if (options.format != "csv") show_modes_by_row(report.runs, report.columns);
   shorten_labels(report.columns);
   for (const ReportColumn& column : report.columns)
     if (!column.convention.empty() &&
