@@ -9,11 +9,11 @@ namespace wkvq {
 
 /// What `wkvq report` was asked for.
 struct ReportOptions {
-  std::vector<std::filesystem::path> paths;  ///< run files, or folders searched for *.h5
-  std::string format = "table";              ///< table, markdown, csv or json
-  std::vector<std::string> columns;          ///< empty: what differs, every evaluation, status
-  std::string group_by;                      ///< empty, or the column with a sub-table a value
-  size_t width = 120;                        ///< of the terminal; format table only
+  std::vector<std::filesystem::path> paths = {};  ///< run files, or folders searched for *.h5
+  std::string format = "table";                   ///< table, markdown, csv or json
+  std::vector<std::string> columns = {};          ///< empty: what differs, every evaluation, status
+  std::string group_by = {};                      ///< empty, or the column with a sub-table a value
+  size_t width = 120;                             ///< of the terminal; format table only
 };
 
 /// Prints one row a run, in order of sweep and configuration. Numbers carry metric, dataset and KV

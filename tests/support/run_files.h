@@ -7,7 +7,7 @@ namespace wkvq::test {
 
 struct Number {
   std::string name;
-  std::string metric;
+  std::string metric = {};
   double value = 0;
   double error = 0;
   std::string kv_mode = "past";
