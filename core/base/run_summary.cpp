@@ -95,11 +95,7 @@ RunSummary read_run(const std::filesystem::path& path) {
   for (const std::string& name : file.groups("/evaluation"))
     run.evaluations.push_back(
         read_evaluation(Attributes(file, path.string(), "/evaluation/" + name), name));
-  for (const auto& [name, value] : file.attributes("/cost")) {
-    if (const auto* number = std::get_if<double>(&value)) run.cost[name] = *number;
-    if (const auto* whole = std::get_if<int64_t>(&value))
-      run.cost[name] = static_cast<double>(*whole);
-  }
+  run.cost = file.attributes("/cost");
   return run;
 }
 

@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <filesystem>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -35,7 +34,7 @@ struct RunSummary {
   hdf5::NamedAttributes config;      ///< dotted key -> value, in order
   nlohmann::ordered_json config_tree;
   std::vector<Evaluation> evaluations;
-  std::map<std::string, double> cost;
+  hdf5::NamedAttributes cost;  ///< seconds_<phase>, bytes_<component>, ...
 };
 
 /// ConfigError where `path` is no run file of this schema or is damaged.

@@ -75,7 +75,7 @@ TEST_CASE("run file: what was recorded is in the summary") {
   CHECK(run.evaluations[0].dataset == "self");
   CHECK(run.evaluations[0].task == "perplexity");
   CHECK(run.cost ==
-        std::map<std::string, double>{{"seconds_calibrate", 1.5}, {"peak_bytes_host", 1000}});
+        hdf5::NamedAttributes{{"seconds_calibrate", 1.5}, {"peak_bytes_host", int64_t{1000}}});
 
   const hdf5::Reader file(path);
   for (const char* name : {"started", "finished", "heartbeat"})

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "analysis/report_columns.h"
+
+namespace wkvq {
+
+/// The columns called `name`: a fact of the run (run_id, sweep, status, path, error or an attribute
+/// of the file), a configuration key or its unambiguous end, an evaluation (all variants of it), or
+/// cost.<name>. ConfigError with the nearest name otherwise.
+std::vector<ReportColumn> find_columns(const std::vector<RunSummary>& runs,
+                                       const std::string& name);
+
+}  // namespace wkvq

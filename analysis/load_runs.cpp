@@ -1,0 +1,128 @@
+#include "analysis/load_runs.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <set>
+
+#include "core/base/error.h"
+
+namespace wkvq {
+namespace {
+
+namespace fs = std::filesystem;
+
+void collect(const fs::path& path, std::vector<fs::path>& files) {
+  std::error_code error;
+  if (!fs::exists(path, error)) config_error("{}: no such file or folder", path.string());
+  if (!fs::is_directory(path, error)) {
+    files.push_back(path);
+    return;
+  }
+  const size_t before = files.size();
+  const auto options = fs::directory_options::skip_permission_denied;
+  for (fs::recursive_directory_iterator it(path, options, error), end; !error && it != end;
+       it.increment(error))
+    if (std::error_code ignored; it->path().extension() == ".h5" && it->is_regular_file(ignored))
+      files.push_back(it->path());
+  std::sort(files.begin() + static_cast<std::ptrdiff_t>(before), files.end());
+}
+
+RunSummary read_or_note(const fs::path& path) {
+  try {
+    return read_run(path);
+  } catch (const ConfigError& error) {
+    RunSummary run;
+    run.path = path;
+    run.run_id = path.stem().string();
+    run.status = "unreadable";
+    run.error = error.what();
+    return run;
+  }
+}
+
+/// NaN is text here: it has no place among numbers.
+std::optional<double> as_number(const AttributeValue& value) {
+  if (const auto* whole = std::get_if<int64_t>(&value)) return static_cast<double>(*whole);
+  if (const auto* real = std::get_if<double>(&value); real && !std::isnan(*real)) return *real;
+  return std::nullopt;
+}
+
+std::string as_text(const AttributeValue& value) {
+  const auto* text = std::get_if<std::string>(&value);
+  return text ? *text : "nan";
+}
+
+}  // namespace
+
+bool value_less(const AttributeValue* a, const AttributeValue* b) {
+  if (!a || !b) return !a && b;
+  const std::optional<double> x = as_number(*a);
+  const std::optional<double> y = as_number(*b);
+  if (x && y) return *x < *y;
+  if (x || y) return x.has_value();
+  return as_text(*a) < as_text(*b);
+}
+
+const AttributeValue* config_value(const RunSummary& run, const std::string& key) {
+  for (const auto& [name, value] : run.config)
+    if (name == key) return &value;
+  return nullptr;
+}
+
+std::vector<std::string> differing_keys(const std::vector<RunSummary>& runs) {
+  std::vector<std::string> keys;
+  std::set<std::string> seen;
+  std::vector<const RunSummary*> readable;
+  for (const RunSummary& run : runs) {
+    if (run.status == "unreadable") continue;
+    readable.push_back(&run);
+    auto place = keys.begin();
+    for (const auto& [key, value] : run.config) {
+      // A key that only some runs have stands after its neighbour.
+      if (seen.insert(key).second)
+        place = keys.insert(place, key) + 1;
+      else
+        place = std::find(keys.begin(), keys.end(), key) + 1;
+    }
+  }
+  std::erase_if(keys, [&](const std::string& key) {
+    const AttributeValue* first = config_value(*readable.front(), key);
+    return std::none_of(readable.begin(), readable.end(), [&](const RunSummary* run) {
+      const AttributeValue* other = config_value(*run, key);
+      return value_less(first, other) || value_less(other, first);
+    });
+  });
+  return keys;
+}
+
+std::vector<RunSummary> load_runs(const std::vector<fs::path>& paths) {
+  std::vector<fs::path> files;
+  for (const fs::path& path : paths) collect(path, files);
+  if (files.empty()) {
+    std::string names;
+    for (const fs::path& path : paths) names += (names.empty() ? "" : ", ") + path.string();
+    config_error("no run files (*.h5) under {}", names);
+  }
+  std::vector<RunSummary> runs;
+  std::set<fs::path> seen;
+  for (const fs::path& file : files)
+    if (seen.insert(fs::weakly_canonical(file)).second) runs.push_back(read_or_note(file));
+  const std::vector<std::string> keys = differing_keys(runs);
+  std::stable_sort(runs.begin(), runs.end(), [&](const RunSummary& a, const RunSummary& b) {
+    const bool broken_a = a.status == "unreadable";
+    const bool broken_b = b.status == "unreadable";
+    if (broken_a != broken_b) return broken_b;
+    if (a.sweep != b.sweep) return a.sweep < b.sweep;
+    for (const std::string& key : keys) {
+      const AttributeValue* x = config_value(a, key);
+      const AttributeValue* y = config_value(b, key);
+      if (value_less(x, y)) return true;
+      if (value_less(y, x)) return false;
+    }
+    return false;
+  });
+  return runs;
+}
+
+}  // namespace wkvq

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <filesystem>
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace wkvq {
+
+/// What `wkvq report` was asked for.
+struct ReportOptions {
+  std::vector<std::filesystem::path> paths = {};  ///< run files, or folders searched for *.h5
+  std::string format = "table";                   ///< table, markdown, csv or json
+  std::vector<std::string> columns = {};          ///< empty: what differs, every evaluation, status
+  std::string group_by = {};                      ///< empty, or the column with a sub-table a value
+  size_t width = 120;                             ///< of the terminal; format table only
+};
+
+/// Prints one row a run, in order of sweep and configuration. Numbers carry metric, dataset and KV
+/// mode in their header and their convention in a note; files that cannot be read are rows too.
+/// Returns 0; ConfigError for options or paths that cannot be used.
+int report_command(const ReportOptions& options, std::ostream& out);
+
+}  // namespace wkvq

@@ -1,0 +1,191 @@
+#include "analysis/report_columns.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "analysis/dotted_key.h"
+#include "analysis/format_number.h"
+#include "analysis/load_runs.h"
+
+namespace wkvq {
+namespace {
+
+using Kind = ReportColumn::Kind;
+
+ReportColumn column_of(const Evaluation& evaluation) {
+  ReportColumn column = plain_column(Kind::kEvaluation, evaluation.name);
+  column.metric = evaluation.metric;
+  column.dataset = evaluation.dataset;
+  column.kv_mode = evaluation.kv_mode;
+  column.convention = evaluation.convention;
+  return column;
+}
+
+bool same_number(const ReportColumn& column, const Evaluation& evaluation) {
+  return column.name == evaluation.name && column.metric == evaluation.metric &&
+         column.dataset == evaluation.dataset && column.convention == evaluation.convention &&
+         (column.mode_by_row || column.kv_mode == evaluation.kv_mode);
+}
+
+/// What `run` has for each column that is no evaluation, as text.
+std::vector<std::string> cells_of(const RunSummary& run, const std::vector<ReportColumn>& columns) {
+  std::vector<std::string> cells;
+  for (const ReportColumn& column : columns) {
+    const auto value = value_of(run, column);
+    cells.push_back(value ? format_attribute(*value) : "");
+  }
+  return cells;
+}
+
+std::vector<ReportColumn> config_columns(const std::vector<RunSummary>& runs,
+                                         std::vector<std::string>& same_as) {
+  struct Alike {
+    size_t column;
+    std::vector<std::string> keys;
+  };
+  std::vector<ReportColumn> columns;
+  std::map<std::vector<std::string>, Alike> by_cells;
+  for (const std::string& key : differing_keys(runs)) {
+    // The sweep's name is a fact of the run.
+    if (key == "name") continue;
+    std::vector<std::string> cells;
+    for (const RunSummary& run : runs)
+      cells.push_back(cells_of(run, {plain_column(Kind::kConfig, key)})[0]);
+    const auto [found, fresh] = by_cells.try_emplace(cells, Alike{columns.size(), {}});
+    found->second.keys.push_back(key);
+    if (fresh)
+      columns.push_back(plain_column(Kind::kConfig, key));
+    else if (ReportColumn& first = columns[found->second.column]; depth(key) < depth(first.name))
+      first = plain_column(Kind::kConfig, key);
+  }
+  for (const auto& [cells, alike] : by_cells) {
+    if (alike.keys.size() == 1) continue;
+    std::string text = columns[alike.column].name;
+    for (const std::string& key : alike.keys)
+      if (key != columns[alike.column].name) text += " = " + key;
+    same_as.push_back(text);
+  }
+  return columns;
+}
+
+}  // namespace
+
+std::vector<ReportColumn> evaluation_columns(const std::vector<RunSummary>& runs) {
+  std::vector<ReportColumn> columns;
+  for (const RunSummary& run : runs)
+    for (const Evaluation& evaluation : run.evaluations) {
+      const auto same = [&](const ReportColumn& c) { return same_number(c, evaluation); };
+      if (std::any_of(columns.begin(), columns.end(), same)) continue;
+      const auto last = std::find_if(columns.rbegin(), columns.rend(), [&](const ReportColumn& c) {
+        return c.name == evaluation.name;
+      });
+      columns.insert(last == columns.rend() ? columns.end() : last.base(), column_of(evaluation));
+    }
+  return columns;
+}
+
+std::vector<ReportColumn> default_columns(const std::vector<RunSummary>& runs,
+                                          std::vector<std::string>& same_as) {
+  std::vector<ReportColumn> columns = config_columns(runs, same_as);
+  bool unreadable = false;
+  std::set<std::string> sweeps;
+  for (const RunSummary& run : runs) {
+    unreadable |= run.status == "unreadable";
+    if (run.status != "unreadable") sweeps.insert(run.sweep);
+  }
+  if (sweeps.size() > 1) columns.insert(columns.begin(), plain_column(Kind::kRun, "sweep"));
+  std::set<std::vector<std::string>> rows;
+  for (const RunSummary& run : runs) rows.insert(cells_of(run, columns));
+  // Without it these rows could not be told apart.
+  if (unreadable || columns.empty() || rows.size() < runs.size())
+    columns.insert(columns.begin(), plain_column(Kind::kRun, "run_id"));
+  for (ReportColumn& column : evaluation_columns(runs)) columns.push_back(std::move(column));
+  columns.push_back(plain_column(Kind::kRun, "status"));
+  return columns;
+}
+
+void show_modes_by_row(const std::vector<RunSummary>& runs, std::vector<ReportColumn>& columns) {
+  std::vector<ReportColumn> kept;
+  for (ReportColumn& column : columns) {
+    const auto twin = std::find_if(kept.begin(), kept.end(), [&](const ReportColumn& other) {
+      return other.kind == Kind::kEvaluation && other.kind == column.kind &&
+             other.name == column.name && other.metric == column.metric &&
+             other.dataset == column.dataset && other.convention == column.convention &&
+             other.kv_mode != column.kv_mode;
+    });
+    if (twin == kept.end())
+      kept.push_back(std::move(column));
+    else
+      twin->mode_by_row = true;
+  }
+  std::vector<ReportColumn> modes;
+  for (const ReportColumn& column : kept) {
+    if (!column.mode_by_row) continue;
+    const auto agrees = [&](const ReportColumn& mode) {
+      return std::all_of(runs.begin(), runs.end(), [&](const RunSummary& run) {
+        const Evaluation* evaluation = evaluation_of(run, column);
+        const auto shown = value_of(run, mode);
+        return !evaluation || !shown || *shown == AttributeValue(evaluation->kv_mode);
+      });
+    };
+    auto mode = std::find_if(modes.begin(), modes.end(), agrees);
+    if (mode == modes.end()) mode = modes.insert(mode, plain_column(Kind::kMode, "kv mode"));
+    mode->members.push_back(column.name);
+  }
+  if (modes.size() > 1)
+    for (ReportColumn& mode : modes)
+      mode.label = fmt::format("kv mode of {}", fmt::join(mode.members, ", "));
+  const auto first = std::find_if(kept.begin(), kept.end(),
+                                  [](auto& column) { return column.kind == Kind::kEvaluation; });
+  kept.insert(first, modes.begin(), modes.end());
+  columns = std::move(kept);
+}
+
+void shorten_labels(std::vector<ReportColumn>& columns) {
+  for (ReportColumn& column : columns) {
+    if (column.kind != Kind::kConfig) continue;
+    for (int64_t parts = 2; parts <= depth(column.name); ++parts) {
+      const std::string label = ending(column.name, parts);
+      const auto clashes = std::count_if(columns.begin(), columns.end(), [&](const auto& other) {
+        return ends_with_part(other.name, label);
+      });
+      if (clashes > 1) continue;
+      column.label = label;
+      break;
+    }
+  }
+}
+
+std::optional<AttributeValue> value_of(const RunSummary& run, const ReportColumn& column) {
+  if (column.kind == Kind::kConfig) {
+    const AttributeValue* value = config_value(run, column.name);
+    return value ? std::optional(*value) : std::nullopt;
+  }
+  if (column.kind == Kind::kMode) {
+    for (const Evaluation& evaluation : run.evaluations)
+      if (std::find(column.members.begin(), column.members.end(), evaluation.name) !=
+          column.members.end())
+        return evaluation.kv_mode;
+    return std::nullopt;
+  }
+  if (column.name == "run_id") return run.run_id;
+  if (column.name == "sweep") return run.sweep;
+  if (column.name == "status") return run.status;
+  if (column.name == "path") return run.path.string();
+  if (column.name == "error") return run.error;
+  const bool is_cost = column.kind == Kind::kCost;
+  for (const auto& [name, value] : is_cost ? run.cost : run.attributes)
+    if (column.name == (is_cost ? "cost." + name : name)) return value;
+  return std::nullopt;
+}
+
+const Evaluation* evaluation_of(const RunSummary& run, const ReportColumn& column) {
+  for (const Evaluation& evaluation : run.evaluations)
+    if (same_number(column, evaluation)) return &evaluation;
+  return nullptr;
+}
+
+}  // namespace wkvq

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/run_summary.h"
+
+namespace wkvq {
+
+/// One column of a report. Numbers of different metric, dataset or convention never share one,
+/// whatever their evaluation is called; neither do KV modes, unless each row says its own.
+struct ReportColumn {
+  enum class Kind { kRun, kConfig, kMode, kEvaluation, kCost };
+  Kind kind = Kind::kRun;
+  std::string name;  ///< run_id, status, ...; configuration key; evaluation; cost
+  std::string label;
+  std::string metric;  ///< this and below: evaluations
+  std::string dataset;
+  std::string kv_mode;
+  std::string convention;
+  bool mode_by_row = false;          ///< any KV mode; a kMode column says which
+  std::vector<std::string> members;  ///< kMode: the evaluations whose mode it says
+};
+
+inline ReportColumn plain_column(ReportColumn::Kind kind, const std::string& name) {
+  ReportColumn column;
+  column.kind = kind;
+  column.name = column.label = name;
+  return column;
+}
+
+/// What the runs differ in, their evaluations and their status. Configuration keys that say the
+/// same in every run as an earlier, shorter one are left out; `same_as` gets "kv.bits =
+/// kv.key.bits".
+std::vector<ReportColumn> default_columns(const std::vector<RunSummary>& runs,
+                                          std::vector<std::string>& same_as);
+
+/// Every distinct evaluation among the runs; those of one name stand together.
+std::vector<ReportColumn> evaluation_columns(const std::vector<RunSummary>& runs);
+
+/// Evaluations that differ between the runs in nothing but the KV mode become one column; a column
+/// before the evaluations then says each row's mode. (Side by side, a sweep over modes would leave
+/// most cells empty.)
+void show_modes_by_row(const std::vector<RunSummary>& runs, std::vector<ReportColumn>& columns);
+
+/// Every configuration label as short as it stays unambiguous: method.kv.bits becomes kv.bits.
+void shorten_labels(std::vector<ReportColumn>& columns);
+
+/// What `run` has for a column that is no evaluation.
+std::optional<AttributeValue> value_of(const RunSummary& run, const ReportColumn& column);
+
+/// Null where `run` has no such evaluation.
+const Evaluation* evaluation_of(const RunSummary& run, const ReportColumn& column);
+
+}  // namespace wkvq

@@ -1,0 +1,104 @@
+#include "analysis/show.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "analysis/format_number.h"
+#include "analysis/text_table.h"
+#include "analysis/text_width.h"
+#include "core/base/run_summary.h"
+
+namespace wkvq {
+namespace {
+
+constexpr size_t kWidth = 120;
+constexpr size_t kValueWidth = 80;
+
+void section(const std::string& title, const TextTable& table, std::ostream& out) {
+  if (table.rows.empty()) return;
+  out << "\n" << title << "\n\n" << terminal_text(table, kWidth);
+}
+
+TextTable pairs(const hdf5::NamedAttributes& attributes) {
+  TextTable table{{"name", "value"}, {}, 1};
+  for (const auto& [name, value] : attributes)
+    table.rows.push_back(
+        {printable(name), shortened(printable(format_attribute(value)), kValueWidth)});
+  return table;
+}
+
+TextTable evaluation_table(const RunSummary& run) {
+  TextTable table{{"name", "metric", "dataset", "kv mode", "value", "n", "convention"}, {}, 1};
+  for (const Evaluation& e : run.evaluations)
+    table.rows.push_back({printable(e.name), printable(e.metric), printable(e.dataset),
+                          printable(e.kv_mode), format_measurement(e.value, e.stderr_),
+                          std::to_string(e.n), printable(e.convention)});
+  return table;
+}
+
+/// "lowest .. highest (count)", the one value of a single one.
+std::string range_of(const Array& array) {
+  if (array.values.empty()) return "empty";
+  if (array.values.size() == 1) return fmt::format("{:.4g}", array.values[0]);
+  const auto [low, high] = std::minmax_element(array.values.begin(), array.values.end());
+  return fmt::format("{:.4g} .. {:.4g} ({})", *low, *high, array.values.size());
+}
+
+struct StatisticsRow {
+  std::string place;
+  hdf5::NamedAttributes cells;
+};
+
+/// One row for `group` and, below it, one for each of its groups.
+void collect(const hdf5::Reader& file, const std::string& group, int levels,
+             std::vector<StatisticsRow>& rows) {
+  const std::string root = "/statistics/";
+  StatisticsRow row{group.size() > root.size() ? group.substr(root.size()) : "", {}};
+  row.cells = file.attributes(group);
+  for (const std::string& name : file.datasets(group))
+    row.cells.emplace_back(name, range_of(file.array(group, name)));
+  if (!row.cells.empty()) rows.push_back(std::move(row));
+  if (levels == 0) return;
+  for (const std::string& name : file.groups(group))
+    collect(file, group + "/" + name, levels - 1, rows);
+}
+
+TextTable statistics_table(const hdf5::Reader& file) {
+  std::vector<StatisticsRow> rows;
+  collect(file, "/statistics", 2, rows);
+  std::vector<std::string> names;
+  for (const StatisticsRow& row : rows)
+    for (const auto& [name, value] : row.cells)
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  TextTable table{{"place"}, {}, 1};
+  for (const std::string& name : names) table.headers.push_back(printable(name));
+  for (const StatisticsRow& row : rows) {
+    std::vector<std::string> cells{printable(row.place)};
+    for (const std::string& name : names) {
+      const auto found = std::find_if(row.cells.begin(), row.cells.end(),
+                                      [&](const auto& cell) { return cell.first == name; });
+      cells.push_back(found == row.cells.end()
+                          ? "-"
+                          : shortened(printable(format_attribute(found->second)), kValueWidth));
+    }
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
+}
+
+}  // namespace
+
+int show_command(const std::filesystem::path& path, std::ostream& out) {
+  const RunSummary run = read_run(path);
+  const hdf5::Reader file(path);
+  out << printable(path.string()) << "\n";
+  section("Run", pairs(run.attributes), out);
+  section("Configuration", pairs(run.config), out);
+  section("Evaluation", evaluation_table(run), out);
+  section("Cost", pairs(run.cost), out);
+  section("Statistics", statistics_table(file), out);
+  return 0;
+}
+
+}  // namespace wkvq

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <filesystem>
+#include <ostream>
+
+namespace wkvq {
+
+/// Prints one run file: facts, configuration, evaluations with their conventions, cost, and per
+/// block the scalar statistics and the range of each array. Returns 0; ConfigError where it cannot
+/// be read.
+int show_command(const std::filesystem::path& path, std::ostream& out);
+
+}  // namespace wkvq

@@ -1,0 +1,70 @@
+"""Reads wkvq run files (results/README.md) into plain Python, numpy and, where wanted, pandas."""
+
+from pathlib import Path
+
+import h5py
+
+SCHEMA = "wkvq-run-1"
+
+
+def _scalar(value):
+    return value.item() if hasattr(value, "item") else value
+
+
+def _attributes(group):
+    """Scalar attributes as str, int and float; text above 64 KiB lies in a dataset of its name."""
+    found = {name: _scalar(value) for name, value in group.attrs.items()}
+    for name, item in group.items():
+        if isinstance(item, h5py.Dataset) and item.shape == () and h5py.check_string_dtype(item.dtype):
+            found[name] = item.asstr()[()]
+    return found
+
+
+def _column(dataset):
+    return dataset.asstr()[:] if h5py.check_string_dtype(dataset.dtype) else dataset[()]
+
+
+def load(path):
+    """One run without its raw rows: root attributes beside config, evaluation and cost."""
+    with h5py.File(path, "r") as file:
+        run = _attributes(file)
+        if run.get("schema") != SCHEMA:
+            raise ValueError(f"{path}: schema {run.get('schema')!r}; expected {SCHEMA!r}")
+        run["path"] = str(path)
+        run["config"] = _attributes(file["config"])
+        run["evaluation"] = {
+            name: _attributes(group) for name, group in file.get("evaluation", {}).items()
+        }
+        run["cost"] = _attributes(file["cost"]) if "cost" in file else {}
+        return run
+
+
+def rows(path, evaluation):
+    """Raw rows of one evaluation, a numpy array a column: pandas.DataFrame(rows(...)) works."""
+    with h5py.File(path, "r") as file:
+        group = file["evaluation"][evaluation]
+        return {name: _column(data) for name, data in group.items() if data.ndim == 1}
+
+
+def arrays(path, group):
+    """Every array of a group such as "statistics/block_00/key"."""
+    with h5py.File(path, "r") as file:
+        return {
+            name: _column(data) for name, data in file[group].items() if isinstance(data, h5py.Dataset)
+        }
+
+
+def frame(folder):
+    """A pandas table of all finished runs below a folder, one row an evaluation."""
+    import pandas
+
+    table = []
+    for path in sorted(Path(folder).rglob("*.h5")):
+        run = load(path)
+        if run["status"] != "done":
+            continue
+        facts = {"run_id": run["run_id"], "sweep": run["sweep"]}
+        facts.update({key: value for key, value in run["config"].items() if key != "yaml"})
+        for name, evaluation in run["evaluation"].items():
+            table.append({**facts, "evaluation": name, **evaluation})
+    return pandas.DataFrame(table)

@@ -1,0 +1,206 @@
+#include "analysis/report.h"
+
+#include <sstream>
+
+#include "tests/support/run_files.h"
+
+using namespace wkvq;
+using test::config;
+using test::write_run;
+
+namespace {
+
+std::string report(const ReportOptions& options) {
+  std::ostringstream out;
+  REQUIRE(report_command(options, out) == 0);
+  return out.str();
+}
+
+/// Three runs: 2, 4 and 16 bits, written in another order.
+void three_runs(const std::filesystem::path& folder) {
+  write_run(folder, "kv4", config("rtn", 4),
+            {{"ppl", "perplexity", 7.5, 0.126}, {"cloze", "acc", 0.8, 0.02, "past", "200 items"}});
+  write_run(
+      folder, "kv16", config("rtn", 16),
+      {{"ppl", "perplexity", 7.0625, 0.12}, {"cloze", "acc", 0.85, 0.02, "past", "200 items"}});
+  write_run(folder, "kv2", config("rtn", 2),
+            {{"ppl", "perplexity", 123.456, 10}, {"cloze", "acc", 0.5, 0, "past", "200 items"}});
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  INFO(text);
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("report: three runs as a table") {
+  const test::TemporaryFolder folder;
+  three_runs(folder / "sweep");
+  CHECK(report({.paths = {folder.path()}}) ==
+        R"(          perplexity            acc
+                self           self
+kv.bits  kv past [1]    kv past [2]  status
+-------  -----------  -------------  ------
+      2     123 ± 10            0.5  done
+      4  7.50 ± 0.13  0.800 ± 0.020  done
+     16  7.06 ± 0.12  0.850 ± 0.020  done
+
+[1] windows of 512 tokens, BOS in front
+[2] 200 items
+)");
+}
+
+TEST_CASE("report: three runs as markdown, grouped") {
+  const test::TemporaryFolder folder;
+  three_runs(folder.path());
+  CHECK(report({.paths = {folder.path()}, .format = "markdown"}) ==
+        R"(| kv.bits | perplexity, self, kv past [1] | acc, self, kv past [2] | status |
+| ---: | ---: | ---: | --- |
+| 2 | 123 ± 10 | 0.5 | done |
+| 4 | 7.50 ± 0.13 | 0.800 ± 0.020 | done |
+| 16 | 7.06 ± 0.12 | 0.850 ± 0.020 | done |
+
+- [1] windows of 512 tokens, BOS in front
+- [2] 200 items
+)");
+  CHECK(report({.paths = {folder.path()},
+                .format = "markdown",
+                .columns = {"ppl"},
+                .group_by = "kv.bits"}) ==
+        R"(### kv.bits = 2
+
+| perplexity, self, kv past [1] |
+| ---: |
+| 123 ± 10 |
+
+### kv.bits = 4
+
+| perplexity, self, kv past [1] |
+| ---: |
+| 7.50 ± 0.13 |
+
+### kv.bits = 16
+
+| perplexity, self, kv past [1] |
+| ---: |
+| 7.06 ± 0.12 |
+
+- [1] windows of 512 tokens, BOS in front
+)");
+}
+
+TEST_CASE("report: csv has full precision and the conventions beside each number") {
+  const test::TemporaryFolder folder;
+  write_run(folder.path(), "a", config("rtn", 4), {{"ppl", "perplexity", 1.0 / 3, 0.1}});
+  write_run(folder.path(), "b", config("rtn", 8), {{"ppl", "perplexity", NAN, 0}});
+  const std::string rest =
+      "1024,perplexity,self,past,\"windows of 512 tokens, BOS in front\",done\n";
+  CHECK(report({.paths = {folder.path()}, .format = "csv"}) ==
+        "run_id,method.kv.bits,ppl,ppl.stderr,ppl.n,ppl.metric,ppl.dataset,ppl.kv_mode,"
+        "ppl.convention,status\n"
+        "a,4,0.3333333333333333,0.1," +
+            rest + "b,8,nan,0," + rest);
+  CHECK(report({.paths = {folder.path()},
+                .format = "csv",
+                .columns = {"status"},
+                .group_by = "kv.bits"}) == "method.kv.bits,status\n4,done\n8,done\n");
+}
+
+TEST_CASE("report: one name under two conventions is two columns with two notes") {
+  const test::TemporaryFolder folder;
+  write_run(folder.path(), "a", config("rtn", 4), {{"ppl", "perplexity", 7, 0.1, "past", "BOS"}});
+  write_run(folder.path(), "b", config("rtn", 8), {{"ppl", "perplexity", 6, 0.1, "past", "none"}});
+  CHECK(report({.paths = {folder.path()}, .format = "markdown"}) ==
+        R"(| kv.bits | perplexity, self, kv past [1] | perplexity, self, kv past [2] | status |
+| ---: | ---: | ---: | --- |
+| 4 | 7.00 ± 0.10 | - | done |
+| 8 | - | 6.00 ± 0.10 | done |
+
+- [1] BOS
+- [2] none
+)");
+}
+
+TEST_CASE("report: KV modes that differ between runs are said by each row") {
+  const test::TemporaryFolder folder;
+  write_run(folder.path(), "a", config("rtn", 4), {{"ppl", "perplexity", 7, 0.1, "past", ""}});
+  write_run(folder.path(), "b", config("rtn", 8), {{"ppl", "perplexity", 6, 0.1, "all", ""}});
+  CHECK(report({.paths = {folder.path()}, .format = "markdown"}) ==
+        R"(| kv.bits | kv mode | perplexity, self, kv by row | status |
+| ---: | --- | ---: | --- |
+| 4 | past | 7.00 ± 0.10 | done |
+| 8 | all | 6.00 ± 0.10 | done |
+)");
+}
+
+TEST_CASE("report: evaluations of one metric in one run keep their names and modes") {
+  const test::TemporaryFolder folder;
+  write_run(folder.path(), "a", config("rtn", 4),
+            {{"ppl_a", "perplexity", 7, 0.1, "past", ""},
+             {"ppl_b", "perplexity", 8, 0.1, "past", ""},
+             {"ppl_c", "perplexity", 9, 0.1, "all", ""}});
+  CHECK(contains(report({.paths = {folder.path()}, .format = "markdown"}),
+                 "| run_id | ppl_a, perplexity, self, kv past | ppl_b, perplexity, self, kv past | "
+                 "perplexity, self, kv all | status |"));
+}
+
+TEST_CASE("report: broken files and failed runs are rows with their reasons") {
+  const test::TemporaryFolder folder;
+  write_run(folder.path(), "good", config("rtn", 4), {{"ppl", "perplexity", 7, 0.1, "past", ""}});
+  test::write_file(folder / "broken.h5", "no HDF5");
+  test::write_file(folder / "good.h5.1.tmp", "not a result");
+  RunFileWriter failed(folder / "failed.h5", {"failed", "demo", config("rtn", 2)});
+  failed.fail("NaN in\nblock 3");
+  const std::string text = report({.paths = {folder.path()}, .format = "markdown"});
+  CHECK(contains(text,
+                 "| failed | 2 | - | failed |\n| good | 4 | 7.00 ± 0.10 | done |\n"
+                 "| broken | - | - | unreadable |\n"));
+  CHECK(contains(text, "- failed failed: NaN in block 3\n"));
+  CHECK(contains(text, "- unreadable broken: "));
+  CHECK(contains(text, "file signature not found"));
+}
+
+TEST_CASE("report: keys that always agree share one column") {
+  const test::TemporaryFolder folder;
+  for (int bits : {2, 4})
+    write_run(folder.path(), std::to_string(bits),
+              fmt::format("method: {{kv: {{key: {{bits: {0}}}, value: {{bits: {0}}}, bits: {0}}}}}",
+                          bits),
+              {{"ppl", "perplexity", 7, 0.1, "past", ""}});
+  const std::string text = report({.paths = {folder.path()}});
+  CHECK(contains(text, "\nkv.bits      kv past  status\n"));
+  CHECK(contains(text,
+                 "equal in every run: method.kv.bits = method.kv.key.bits = "
+                 "method.kv.value.bits\n"));
+}
+
+TEST_CASE("report: options and paths that cannot be used") {
+  const test::TemporaryFolder folder;
+  three_runs(folder / "sweep");
+  std::filesystem::create_directory(folder / "empty");
+  std::ostringstream out;
+  const auto run = [&](ReportOptions options) {
+    options.paths = {folder.path()};
+    report_command(options, out);
+  };
+  REQUIRE_CONFIG_ERROR(run({.format = "html"}), "'html'; expected table, markdown, csv or json");
+  REQUIRE_CONFIG_ERROR(run({.columns = {"kv.bitz"}}), "nearest: 'method.kv.bits'");
+  REQUIRE_CONFIG_ERROR(run({.columns = {"pp"}}), "nearest: 'ppl'");
+  REQUIRE_CONFIG_ERROR(run({.columns = {"bits"}}), "ambiguous: method.kv.bits, method.weight.bits");
+  REQUIRE_CONFIG_ERROR(run({.group_by = "ppl"}), "is an evaluation");
+  REQUIRE_CONFIG_ERROR(run({.format = "json", .group_by = "kv.bits"}), "do not apply");
+  REQUIRE_CONFIG_ERROR(report_command({.paths = {folder / "none"}}, out), "no such file or folder");
+  REQUIRE_CONFIG_ERROR(report_command({.paths = {folder / "empty"}}, out), "no run files (*.h5)");
+  CHECK(out.str().empty());
+}
+
+TEST_CASE("report: facts and costs are columns when asked for") {
+  const test::TemporaryFolder folder;
+  three_runs(folder / "sweep");
+  CHECK(contains(report({.paths = {folder.path(), folder / "sweep/kv2.h5"},
+                         .format = "csv",
+                         .columns = {"run_id", "cost.seconds_total", "schema", "weight.bits"}}),
+                 "run_id,cost.seconds_total,schema,method.weight.bits\n"
+                 "kv2,1.5,wkvq-run-1,4\nkv4,1.5,wkvq-run-1,4\nkv16,1.5,wkvq-run-1,4\n"));
+}

@@ -1,0 +1,46 @@
+#include "analysis/show.h"
+
+#include <sstream>
+
+#include "tests/support/run_files.h"
+
+using namespace wkvq;
+
+namespace {
+
+bool contains(const std::string& text, const std::string& part) {
+  INFO(text);
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("show: every part of a run file") {
+  const test::TemporaryFolder folder;
+  RunFileWriter writer(folder / "a.h5", {"id-1", "demo", test::config("rtn", 4)});
+  test::record(writer, {"ppl", "perplexity", 7.5, 0.126, "past", "BOS"});
+  writer.attribute("/cost", "seconds_total", 1.5);
+  writer.attribute("/statistics/block_00/key", "sqnr_db", 20.5);
+  writer.array("/statistics/block_00/key", "min", {{3}, {-1, -2, -3}});
+  writer.array("/statistics/block_00/key", "none", {{0}, {}});
+  writer.attribute("/statistics/block_01/q_proj", "sqnr_db", 30.25);
+  writer.finish();
+  std::ostringstream out;
+  CHECK(show_command(folder / "a.h5", out) == 0);
+  const std::string text = out.str();
+  CHECK(contains(text, "run_id     id-1\n"));
+  CHECK(contains(text, "method.kv.bits       4\n"));
+  CHECK(contains(text, "ppl   perplexity  self     past     7.50 ± 0.13  1024  BOS\n"));
+  CHECK(contains(text, "seconds_total    1.5\n"));
+  CHECK(contains(text, "place            sqnr_db           min  none\n"));
+  CHECK(contains(text, "block_00/key        20.5  -3 .. -1 (3)  empty\n"));
+  CHECK(contains(text, "block_01/q_proj    30.25             -  -\n"));
+}
+
+TEST_CASE("show: a file that is none") {
+  const test::TemporaryFolder folder;
+  test::write_file(folder / "a.h5", "words");
+  std::ostringstream out;
+  REQUIRE_CONFIG_ERROR(show_command(folder / "a.h5", out), "not a readable HDF5 file");
+  CHECK(out.str().empty());
+}
