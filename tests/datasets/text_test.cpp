@@ -67,7 +67,8 @@ TEST_CASE("dataset names: every one can be made, others are refused by name") {
   for (const std::string& name : dataset_names()) {
     CHECK(make_dataset(name)->summary().size() > 10);
   }
-  REQUIRE_CONFIG_ERROR(make_dataset("wikitext"), "unknown dataset 'wikitext'");
+  REQUIRE_CONFIG_ERROR(make_dataset("wikitext"),
+                       "unknown dataset 'wikitext'; did you mean 'wikitext2'?");
   REQUIRE_CONFIG_ERROR(make_dataset(""), "self, text, jsonl, tokens, wikitext2, c4");
 }
 
