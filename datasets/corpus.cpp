@@ -1,11 +1,9 @@
 #include "datasets/corpus.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
-#include <memory>
 
 #include "core/base/error.h"
+#include "core/base/hash.h"
 
 namespace wkvq {
 
@@ -19,14 +17,9 @@ void check_ids(const std::vector<int32_t>& ids, int64_t vocab_size, const std::s
   }
 }
 
-struct HashStateDeleter {
-  void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
-};
-
-void hash_sequence(XXH3_state_t* state, const std::vector<int32_t>& ids) {
+void hash_sequence(Hasher& hasher, const std::vector<int32_t>& ids) {
   const uint64_t count = ids.size();
-  XXH3_128bits_update(state, &count, sizeof count);
-  XXH3_128bits_update(state, ids.data(), ids.size() * sizeof(int32_t));
+  hasher.add(&count, sizeof count).add(ids.data(), ids.size() * sizeof(int32_t));
 }
 
 }  // namespace
@@ -76,12 +69,10 @@ Corpus finish_corpus(Corpus corpus, const DatasetContext& context, const std::st
 }
 
 std::string token_fingerprint(const Corpus& corpus) {
-  const std::unique_ptr<XXH3_state_t, HashStateDeleter> state(XXH3_createState());
-  XXH3_128bits_reset(state.get());
-  hash_sequence(state.get(), corpus.stream);
-  for (const auto& window : corpus.windows) hash_sequence(state.get(), window);
-  const XXH128_hash_t hash = XXH3_128bits_digest(state.get());
-  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+  Hasher hasher;
+  hash_sequence(hasher, corpus.stream);
+  for (const auto& window : corpus.windows) hash_sequence(hasher, window);
+  return hasher.hex();
 }
 
 std::vector<std::vector<int32_t>> cut_windows(const Corpus& corpus, int64_t length, int64_t limit) {

@@ -172,7 +172,8 @@ size_t header_length(std::ifstream& file, const std::string& path) {
 
 TokenArray read_npy(const std::filesystem::path& path) {
   const std::string name = path.string();
-  if (!std::filesystem::is_regular_file(path)) config_error("no such file: {}", name);
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) config_error("no such file: {}", name);
   std::ifstream file(path, std::ios::binary);
   if (!file) config_error("cannot read {}", name);
   const std::string text = read_bytes(file, header_length(file, name), name);
@@ -181,7 +182,10 @@ TokenArray read_npy(const std::filesystem::path& path) {
     config_error("{}: Fortran order, expected C order (numpy.ascontiguousarray)", name);
   }
   const ElementType type = element_type(header.descr, name);
-  const uint64_t given = std::filesystem::file_size(path) - static_cast<uint64_t>(file.tellg());
+  const auto data_start = file.tellg();
+  file.seekg(0, std::ios::end);
+  const uint64_t given = static_cast<uint64_t>(file.tellg() - data_start);
+  file.seekg(data_start);
   const auto needed = byte_count(header.shape, type.width);
   if (!needed || *needed != given) {
     config_error("{}: shape [{}] of {} does not fit the {} bytes of data", name,

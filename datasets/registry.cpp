@@ -1,8 +1,7 @@
-#include <fmt/ranges.h>
-
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/suggest.h"
 #include "datasets/c4.h"
 #include "datasets/dataset.h"
 #include "datasets/jsonl.h"
@@ -37,7 +36,7 @@ std::unique_ptr<Dataset> make_dataset(const std::string& name) {
   for (const auto& [known, factory] : table()) {
     if (known == name) return factory();
   }
-  config_error("unknown dataset '{}'; expected one of {}", name, fmt::join(dataset_names(), ", "));
+  config_error("unknown dataset '{}'{}", name, suggestion(name, dataset_names()));
 }
 
 std::vector<std::string> dataset_names() {

@@ -57,11 +57,12 @@ const std::string& WikiText2Dataset::split_name() const {
 std::filesystem::path WikiText2Dataset::find_file() const {
   const std::string& in_file = kFileSplits[static_cast<size_t>(split_)];
   const std::filesystem::path path = path_;
-  if (std::filesystem::is_directory(path)) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
     const std::vector<std::string> names = {
         "wiki." + in_file + ".raw", "wikitext2." + in_file + ".raw.txt", split_name() + ".jsonl"};
     for (const std::string& name : names) {
-      if (std::filesystem::exists(path / name)) return path / name;
+      if (std::filesystem::exists(path / name, error)) return path / name;
     }
     config_error("{}: none of {} in this folder", path_, fmt::join(names, ", "));
   }

@@ -1,8 +1,7 @@
-#include <fmt/ranges.h>
-
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/suggest.h"
 #include "datasets/task.h"
 #include "datasets/tasks/cloze.h"
 #include "datasets/tasks/perplexity.h"
@@ -32,7 +31,7 @@ std::unique_ptr<Task> make_task(const std::string& name) {
   for (const auto& [known, factory] : table()) {
     if (known == name) return factory();
   }
-  config_error("unknown task '{}'; expected one of {}", name, fmt::join(task_names(), ", "));
+  config_error("unknown task '{}'{}", name, suggestion(name, task_names()));
 }
 
 std::vector<std::string> task_names() {

@@ -35,6 +35,7 @@ TEST_CASE("text: files that cannot be used") {
   REQUIRE_CONFIG_ERROR(test::dataset("text", {}), "path: expected a text file");
   REQUIRE_CONFIG_ERROR(load((folder / "none.txt").string()), "no such file");
   REQUIRE_CONFIG_ERROR(load(folder.path().string()), "not a file");
+  REQUIRE_CONFIG_ERROR(load(std::string(100000, 'x')), "no such file");
   test::write_file(folder / "a.gz", "\x1f\x8b...");
   REQUIRE_CONFIG_ERROR(load((folder / "a.gz").string()), "compressed (gzip)");
   test::write_file(folder / "latin1.txt", "caf\xe9 noir");
@@ -66,7 +67,8 @@ TEST_CASE("dataset names: every one can be made, others are refused by name") {
   for (const std::string& name : dataset_names()) {
     CHECK(make_dataset(name)->summary().size() > 10);
   }
-  REQUIRE_CONFIG_ERROR(make_dataset("wikitext"), "unknown dataset 'wikitext'");
+  REQUIRE_CONFIG_ERROR(make_dataset("wikitext"),
+                       "unknown dataset 'wikitext'; did you mean 'wikitext2'?");
   REQUIRE_CONFIG_ERROR(make_dataset(""), "self, text, jsonl, tokens, wikitext2, c4");
 }
 

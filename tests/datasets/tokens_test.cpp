@@ -94,6 +94,7 @@ TEST_CASE("npy: malformed files are refused") {
   says(npy("{'descr': '|u1", "abc"), "string without an end");
   says(npy(header_of("|u1", "(3,)") + "import os", "abc"), "text after the dictionary");
   REQUIRE_CONFIG_ERROR(read_npy(folder / "absent.npy"), "no such file");
+  REQUIRE_CONFIG_ERROR(read_npy(std::string(100000, 'x')), "no such file");
 }
 
 TEST_CASE("tokens: running text and fixed windows from .npy") {

@@ -41,6 +41,7 @@ TEST_CASE("WikiText-2: published file, its rows as JSON lines and their folder a
   REQUIRE_CONFIG_ERROR(load_text(folder / "wiki.test.raw", {{"split", "train"}}),
                        "looks like split test, but the split asked for is train");
   REQUIRE_CONFIG_ERROR(load_text(folder / "none.raw", {}), "no such file");
+  REQUIRE_CONFIG_ERROR(load_text(std::string(100000, 'x'), {}), "no such file");
 }
 
 TEST_CASE("WikiText-2: label and convention name split, joining and BOS") {
