@@ -1,0 +1,33 @@
+#include "datasets/tokenizers/files.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include "core/base/error.h"
+
+namespace wkvq {
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file || std::filesystem::is_directory(path)) {
+    config_error("{}: cannot be read: {}", path.string(), std::strerror(file ? EISDIR : errno));
+  }
+  std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (file.bad()) config_error("{}: read error", path.string());
+  return bytes;
+}
+
+std::string hash_of(const std::vector<std::string>& parts) {
+  // Lengths first, so that moving bytes from one file to the next changes the hash.
+  std::string all;
+  for (const std::string& part : parts) all += fmt::format("{};", part.size());
+  for (const std::string& part : parts) all += part;
+  return fmt::format("{:016x}", XXH3_64bits(all.data(), all.size()));
+}
+
+}  // namespace wkvq

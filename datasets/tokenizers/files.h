@@ -1,0 +1,15 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace wkvq {
+
+/// The bytes of `path`. ConfigError where it cannot be read.
+std::string read_file(const std::filesystem::path& path);
+
+/// XXH3-64 over the parts and their lengths, 16 hexadecimal digits.
+std::string hash_of(const std::vector<std::string>& parts);
+
+}  // namespace wkvq
