@@ -12,6 +12,7 @@
 #include "core/base/run_file.h"
 #include "core/base/run_summary.h"
 #include "core/base/yaml_text.h"
+#include "experiments/evaluation.h"
 #include "experiments/plan.h"
 #include "experiments/runner.h"
 
@@ -60,7 +61,7 @@ ResolvedSweep resolve(const SweepOptions& options, Session& session) {
 }
 
 Session make_session(const SweepOptions& options) {
-  return {options.results / ".cache"};
+  return Session(options.results / ".cache");
 }
 
 /// Executes one run into its file. Returns the error, empty where there was none.

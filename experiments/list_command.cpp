@@ -6,6 +6,7 @@
 #include "core/base/error.h"
 #include "core/base/model_config.h"
 #include "core/base/options_text.h"
+#include "datasets/task.h"
 #include "experiments/commands.h"
 #include "methods/registry.h"
 

@@ -22,6 +22,17 @@ void add_sweep_options(CLI::App& command, SweepOptions& options) {
   command.add_option("--device", options.device, "cpu, cuda or cuda:<index>, over the file's");
 }
 
+void add_report_options(CLI::App& command, ReportOptions& options) {
+  command.add_option("PATH", options.paths, "run files, or folders searched for them")->required();
+  command.add_option("--format", options.format, "table, markdown, csv or json")
+      ->check(CLI::IsMember({"table", "markdown", "csv", "json"}))
+      ->capture_default_str();
+  command.add_option("--columns", options.columns, "configuration keys, evaluations, facts of the run")
+      ->delimiter(',');
+  command.add_option("--group-by", options.group_by, "one table a value of this column");
+  command.add_option("--width", options.width, "columns of the terminal")->capture_default_str();
+}
+
 int dispatch(int argc, char** argv) {
   CLI::App app("wkvq: what does quantizing weights and the key/value cache do to a language model?");
   app.require_subcommand(1);
