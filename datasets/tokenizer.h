@@ -14,17 +14,20 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  /// Token ids of UTF-8 `text`; special tokens written out in the text are recognised as Hugging
-  /// Face tokenizers do. `add_special`: apply the post-processor (BOS and the like) that the
-  /// tokenizer's files ask for.
+  /// Token ids of UTF-8 `text`; each ill-formed part of it (maximal subpart, as Python's
+  /// errors="replace") counts as U+FFFD. Special tokens written out in the text are recognised as
+  /// Hugging Face tokenizers do. `add_special`: apply the post-processor (BOS and the like) that
+  /// the tokenizer's files ask for. `add_bos_token` of tokenizer_config.json counts with
+  /// tokenizer.model and with the class LlamaTokenizer(Fast); for other classes Hugging Face
+  /// ignores it, and the post-processor of tokenizer.json alone decides.
   virtual std::vector<int32_t> encode(std::string_view text, bool add_special) const = 0;
 
-  /// The text of `ids`; special tokens are written out.
+  /// The text of `ids`; special tokens are written out, ids outside the vocabulary left out.
   virtual std::string decode(const std::vector<int32_t>& ids) const = 0;
 
-  virtual int64_t vocab_size() const = 0;
-  virtual int64_t bos_token() const = 0;  ///< -1: none
-  virtual int64_t eos_token() const = 0;  ///< -1: none
+  virtual int64_t vocab_size() const = 0;  ///< every id is below it
+  virtual int64_t bos_token() const = 0;   ///< -1: none
+  virtual int64_t eos_token() const = 0;   ///< -1: none
 
   /// True where encode(..., true) puts BOS in front.
   virtual bool adds_bos() const = 0;
@@ -33,8 +36,8 @@ class Tokenizer {
   virtual std::string fingerprint() const = 0;
 };
 
-/// Loads `folder`/tokenizer.json or, without it, `folder`/tokenizer.model. ConfigError names the
-/// file and the component that is not supported.
+/// Loads `folder`/tokenizer.json or, without it, tokenizer.model, or vocab.json with merges.txt
+/// (GPT-2). ConfigError names the file and the component that is not supported.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 
 }  // namespace wkvq

@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
 """Writes tests/golden/tokenizers: small tokenizers and what Hugging Face makes of hard strings.
 
-Development only: needs tokenizers, transformers and sentencepiece (`pip install`). With WKVQ_SHARED
+Development only: needs tokenizers, transformers, sentencepiece and protobuf (`pip install`). With WKVQ_SHARED
 set (default ../shared) it also writes shared_text.json: count and FNV-1a hash of the ids of whole
 texts that are too large to keep here.
 """
+import io
 import json
 import os
 import re
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import sentencepiece
@@ -259,17 +258,16 @@ def write_mini():
 
 def write_sentencepiece():
     """Trained models; decoding is our own (it gives back the text), so it has no reference."""
-    for kind in ("bpe", "unigram"):
-        folder = GOLDEN / f"sentencepiece_{kind}"
+    for kind, spaces in (("bpe", False), ("unigram", False), ("bpe", True), ("unigram", True)):
+        folder = GOLDEN / f"sentencepiece_{kind}{'_squeeze' if spaces else ''}"
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory() as temporary:
-            text = Path(temporary) / "text.txt"
-            text.write_text(re.sub(r"[^\x20-\x7e\n]", " ", TRAINING))
-            sentencepiece.SentencePieceTrainer.train(
-                input=str(text), model_prefix=str(Path(temporary) / "m"), model_type=kind, vocab_size=400,
-                byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=False,
-                hard_vocab_limit=False, minloglevel=2)
-            shutil.copy(Path(temporary) / "m.model", folder / "tokenizer.model")
+        lines = re.sub(r"[^\x20-\x7e\n]", " ", TRAINING).split("\n")
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines), model_writer=model, model_type=kind, vocab_size=400,
+            byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=spaces,
+            hard_vocab_limit=False, minloglevel=2)
+        (folder / "tokenizer.model").write_bytes(model.getvalue())
         expected = {}
         for legacy in (True, False):
             reference = LlamaTokenizer(str(folder / "tokenizer.model"), legacy=legacy)
@@ -290,7 +288,9 @@ def write_shared_text():
     gpt2_files = GPT2TokenizerFast(str(folder / "gpt2/vocab.json"), str(folder / "gpt2/merges.txt"))
     references = {"datasets/mini": AutoTokenizer.from_pretrained(ROOT / "datasets/mini"),
                   "data/tokenizers/gpt2": gpt2_files,
-                  "data/tokenizers/llama2": LlamaTokenizer(str(folder / "llama2/tokenizer.model"), legacy=True)}
+                  "data/tokenizers/llama2": LlamaTokenizer(str(folder / "llama2/tokenizer.model"), legacy=True),
+                  "data/models/stories260K": LlamaTokenizer(str(SHARED / "data/models/stories260K/tokenizer.model"),
+                                                            legacy=True)}
     rows = []
     for text in sorted((SHARED / "data/text").iterdir()):
         content = text.read_bytes().decode("utf-8", errors="replace")

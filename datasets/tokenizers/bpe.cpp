@@ -10,18 +10,6 @@
 namespace wkvq {
 namespace {
 
-constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581, SentencePiece's space
-constexpr size_t kCachedWords = 1 << 16;
-constexpr size_t kCachedWordBytes = 128;
-
-/// Where `text` has a mark behind another character, from `from` on; npos: nowhere.
-size_t mark_behind_text(std::string_view text, size_t from) {
-  for (size_t at = text.find(kMark, from); at != text.npos; at = text.find(kMark, at + 1)) {
-    if (at > 0 && !text.substr(0, at).ends_with(kMark)) return at;
-  }
-  return text.npos;
-}
-
 uint64_t pair_key(int32_t left, int32_t right) {
   return (static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32) | static_cast<uint32_t>(right);
 }
@@ -164,27 +152,18 @@ const Bpe::Merge* Bpe::merge_of(int32_t left, int32_t right) const {
 void Bpe::encode(std::string_view word, WordCache& cache, std::vector<int32_t>& ids) const {
   for (size_t begin = 0; begin < word.size();) {
     const size_t end = cut_at_marks_ ? mark_behind_text(word, begin + 1) : word.npos;
-    encode_word(word.substr(begin, end - begin), cache, ids);
+    cache.append(
+        word.substr(begin, end - begin), ids,
+        [this](std::string_view part, std::vector<int32_t>& out) { encode_word(part, out); });
     begin = std::min(end, word.size());
   }
 }
 
-void Bpe::encode_word(std::string_view word, WordCache& cache, std::vector<int32_t>& ids) const {
-  if (const auto found = cache.find(word); found != cache.end()) {
-    ids.insert(ids.end(), found->second.begin(), found->second.end());
-    return;
-  }
-  const auto begin = static_cast<std::ptrdiff_t>(ids.size());
-  if (byte_level_) {
-    std::string written;
-    for (const char byte : word) written += byte_level_alphabet()[static_cast<uint8_t>(byte)];
-    merge_word(written, ids);
-  } else {
-    merge_word(word, ids);
-  }
-  if (word.size() <= kCachedWordBytes && cache.size() < kCachedWords) {
-    cache.emplace(word, std::vector<int32_t>(ids.begin() + begin, ids.end()));
-  }
+void Bpe::encode_word(std::string_view word, std::vector<int32_t>& ids) const {
+  if (!byte_level_) return merge_word(word, ids);
+  std::string written;
+  for (const char byte : word) written += byte_level_alphabet()[static_cast<uint8_t>(byte)];
+  merge_word(written, ids);
 }
 
 void Bpe::merge_word(std::string_view word, std::vector<int32_t>& ids) const {

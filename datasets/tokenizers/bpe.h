@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "datasets/tokenizers/word_cache.h"
+
 namespace wkvq {
 
 /// Token ids are below this, so that no file can ask for tables of any size.
@@ -24,15 +26,6 @@ struct BpeData {
   bool ignore_merges = false;  ///< a word in the vocabulary is one token whatever the merges say
   bool byte_level = false;     ///< bytes are written in the byte-level alphabet
 };
-
-struct StringHash {
-  using is_transparent = void;
-  size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-};
-
-/// Words seen before with their tokens. Not to be shared between threads.
-using WordCache =
-    std::unordered_map<std::string, std::vector<int32_t>, StringHash, std::equal_to<>>;
 
 /// Byte-pair encoding of words. Immutable.
 class Bpe {
@@ -60,12 +53,12 @@ class Bpe {
 
   void read_vocabulary(const BpeData& data);
   void read_merges(const BpeData& data);
-  void encode_word(std::string_view word, WordCache& cache, std::vector<int32_t>& ids) const;
+  void encode_word(std::string_view word, std::vector<int32_t>& ids) const;
   void merge_word(std::string_view word, std::vector<int32_t>& ids) const;
   bool add_bytes(std::string_view character, Word& symbols) const;
   const Merge* merge_of(int32_t left, int32_t right) const;
 
-  std::unordered_map<std::string, int32_t, StringHash, std::equal_to<>> ids_;
+  StringMap<int32_t> ids_;
   std::vector<std::string> tokens_;
   std::unordered_map<uint64_t, Merge, PairHash> merges_;
   std::array<int32_t, 256> byte_tokens_;

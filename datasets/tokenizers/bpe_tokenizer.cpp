@@ -87,14 +87,13 @@ std::vector<int32_t> BpeTokenizer::encode(std::string_view text, bool add_specia
   std::vector<int32_t> ids;
   const PostProcessor& post = stages_.post_processor;
   if (add_special) ids = post.prefix;
-  const std::unique_lock lock(cache_mutex_, std::try_to_lock);
-  WordCache own;
-  WordCache& cache = lock ? cache_ : own;
-  if (is_valid_utf8(text)) {
-    encode_text(text, cache, ids);
-  } else {
-    encode_text(repair_utf8(text), cache, ids);
-  }
+  cache_.with([&](WordCache& cache) {
+    if (is_valid_utf8(text)) {
+      encode_text(text, cache, ids);
+    } else {
+      encode_text(repair_utf8(text), cache, ids);
+    }
+  });
   if (add_special) ids.insert(ids.end(), post.suffix.begin(), post.suffix.end());
   return ids;
 }

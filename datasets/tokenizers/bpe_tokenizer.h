@@ -2,7 +2,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,9 +55,7 @@ class BpeTokenizer final : public Tokenizer {
   std::vector<std::string> tokens_;
   int32_t bos_ = -1;
   int32_t eos_ = -1;
-  // One caller at a time uses the lasting cache; others get along with a fresh one.
-  mutable std::mutex cache_mutex_;
-  mutable WordCache cache_;
+  mutable LastingWordCache cache_;
 };
 
 /// Reads `path`, a tokenizer.json.

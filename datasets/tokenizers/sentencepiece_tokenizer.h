@@ -7,7 +7,9 @@
 
 #include "datasets/tokenizer.h"
 #include "datasets/tokenizers/added_tokens.h"
+#include "datasets/tokenizers/sentencepiece_model.h"
 #include "datasets/tokenizers/tokenizer_config.h"
+#include "datasets/tokenizers/word_cache.h"
 
 namespace sentencepiece {
 class SentencePieceProcessor;
@@ -34,10 +36,16 @@ class SentencePieceTokenizer final : public Tokenizer {
   std::string fingerprint() const override { return fingerprint_; }
 
  private:
+  void load(const std::string& bytes, const std::filesystem::path& path);
   void read_config(const std::filesystem::path& path, const TokenizerConfig& config);
   int32_t piece(const std::string& text) const;
-  void encode_text(std::string_view text, std::vector<int32_t>& ids) const;
-  void encode_stretch(std::string_view text, std::vector<int32_t>& ids) const;
+  bool no_piece_crosses_words() const;
+  std::string with_marks(std::string_view text) const;
+  std::string begin_modern(std::string_view text) const;
+  void encode_text(std::string_view text, WordCache& cache, std::vector<int32_t>& ids) const;
+  void encode_words(std::string_view text, WordCache& cache, std::vector<int32_t>& ids) const;
+  void encode_whole(std::string_view text, std::vector<int32_t>& ids) const;
+  void run_library(std::string_view text, size_t skipped, std::vector<int32_t>& ids) const;
 
   std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
   std::vector<AddedToken> added_;
@@ -52,6 +60,10 @@ class SentencePieceTokenizer final : public Tokenizer {
   bool add_eos_ = false;
   bool legacy_ = true;
   bool prefix_space_ = true;
+  SentencePieceModel model_;
+  // Words between spaces may be encoded one by one; we, not the library, prepare the spaces then.
+  bool by_words_ = false;
+  mutable LastingWordCache cache_;
 };
 
 }  // namespace wkvq
