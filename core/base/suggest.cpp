@@ -44,9 +44,13 @@ std::string nearest(const std::string& given, const std::vector<std::string>& kn
 
 std::string suggestion(const std::string& given, const std::vector<std::string>& known,
                        const std::string& what) {
+  constexpr size_t kListed = 40;
   const std::string near = nearest(given, known);
-  return fmt::format("{} ({}: {})", near.empty() ? "" : fmt::format("; did you mean '{}'?", near),
-                     what, known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", ")));
+  const auto end = known.begin() + static_cast<std::ptrdiff_t>(std::min(known.size(), kListed));
+  return fmt::format(
+      "{} ({}: {}{})", near.empty() ? "" : fmt::format("; did you mean '{}'?", near), what,
+      known.empty() ? "none" : fmt::format("{}", fmt::join(known.begin(), end, ", ")),
+      end == known.end() ? "" : ", ...");
 }
 
 }  // namespace wkvq

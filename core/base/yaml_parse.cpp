@@ -3,6 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "core/base/error.h"
@@ -115,6 +116,7 @@ class TreeBuilder final : public YAML::EventHandler {
     YAML::anchor_t anchor = 0;
     YAML::Mark mark;
     std::optional<YamlNode> key;  ///< of the value that comes next
+    std::set<std::string> keys;   ///< so far: looking through the entries would be quadratic
   };
 
   YamlNode place(YamlNode node, const YAML::Mark& mark) const {
@@ -154,7 +156,7 @@ class TreeBuilder final : public YAML::EventHandler {
     require_no_tag(mark, tag);
     if (wants_key()) fail(mark, node.describe() + " as a key, expected a word");
     charge({}, mark);
-    stack_.push_back({std::move(node), anchor, mark, {}});
+    stack_.push_back({std::move(node), anchor, mark, {}, {}});
   }
 
   void end() {
@@ -182,14 +184,15 @@ class TreeBuilder final : public YAML::EventHandler {
     }
   }
 
-  void require_new_key(const YamlNode& key, const YAML::Mark& mark) const {
+  void require_new_key(const YamlNode& key, const YAML::Mark& mark) {
     if (key.is_null()) fail(mark, "a value without a key");
     if (key.text == "<<" && !key.quoted) {
       fail(mark, "merge keys ('<<') are not supported, write the keys out");
     }
-    if (const YamlEntry* first = stack_.back().node.find(key.text)) {
-      fail(mark, fmt::format("key '{}' is given twice, first at {}", key.text, first->key.where()));
-    }
+    Frame& frame = stack_.back();
+    if (frame.keys.insert(key.text).second) return;
+    fail(mark, fmt::format("key '{}' is given twice, first at {}", key.text,
+                           frame.node.find(key.text)->key.where()));
   }
 
   std::shared_ptr<const std::string> source_;
@@ -200,6 +203,14 @@ class TreeBuilder final : public YAML::EventHandler {
   std::map<YAML::anchor_t, YamlNode> anchors_;
 };
 
+/// yaml-cpp says "illegal map value" of a tab before a key.
+bool is_indented_by_tab(std::string_view text, int line) {
+  for (; line > 0 && !text.empty(); --line) {
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  }
+  return text.substr(0, text.find_first_not_of(" \t")).find('\t') != std::string_view::npos;
+}
+
 YamlNode build(std::string_view text, const std::string& source, bool has_lines) {
   require_text(text, source);
   TreeBuilder builder(source, has_lines);
@@ -209,7 +220,9 @@ YamlNode build(std::string_view text, const std::string& source, bool has_lines)
     if (!parser.HandleNextDocument(builder)) config_error("{}: empty, expected YAML", source);
     parser.HandleNextDocument(builder);
   } catch (const YAML::Exception& error) {
-    config_error("{}: not valid YAML: {}", builder.where(error.mark), error.msg);
+    const bool tab = is_indented_by_tab(text, error.mark.line);
+    config_error("{}: not valid YAML: {}", builder.where(error.mark),
+                 tab ? "indented by a tab, expected spaces" : error.msg);
   }
   return std::move(builder.root);
 }

@@ -1,9 +1,13 @@
 #include "core/base/yaml_path.h"
 
+#include <algorithm>
+
 #include "core/base/error.h"
 
 namespace wkvq {
 namespace {
+
+constexpr size_t kMaxKeys = 16;
 
 void merge(YamlNode& target, const YamlNode& value) {
   if (!target.is_map() || !value.is_map()) {
@@ -77,11 +81,10 @@ std::vector<std::string> split_path(const YamlNode& path) {
       names.back() += letter;
     }
   }
-  for (const auto& name : names) {
-    if (name.empty()) {
-      config_error("{}: '{}' is not a path, expected keys with dots between them", path.where(),
-                   path.text);
-    }
+  const bool has_gap = std::find(names.begin(), names.end(), "") != names.end();
+  if (has_gap || names.size() > kMaxKeys) {
+    config_error("{}: {} is not a path, expected at most {} keys with dots between them",
+                 path.where(), path.describe(), kMaxKeys);
   }
   return names;
 }
@@ -98,10 +101,6 @@ std::vector<std::string> written_paths(const Assignment& assignment) {
   std::vector<std::string> paths;
   collect_leaves(assignment.value, assignment.path.text, paths);
   return paths;
-}
-
-bool paths_overlap(const std::string& a, const std::string& b) {
-  return (a + '.').starts_with(b + '.') || (b + '.').starts_with(a + '.');
 }
 
 }  // namespace wkvq

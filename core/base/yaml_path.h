@@ -13,7 +13,7 @@ struct Assignment {
   YamlNode value;
 };
 
-/// Components of a dotted path. ConfigError where one is empty.
+/// Components of a dotted path. ConfigError where one is empty or there are more than 16.
 std::vector<std::string> split_path(const YamlNode& path);
 
 /// Puts the value into `root`. Maps on the way are made where absent; a map merges into a map key
@@ -23,8 +23,5 @@ void assign(YamlNode& root, const Assignment& assignment);
 
 /// Paths of the values that assign() writes: the path itself, or one for each leaf of a map.
 std::vector<std::string> written_paths(const Assignment& assignment);
-
-/// True where writing `a` and writing `b` touch the same value: equal, or one above the other.
-bool paths_overlap(const std::string& a, const std::string& b);
 
 }  // namespace wkvq

@@ -1,0 +1,114 @@
+#include "core/base/progress.h"
+
+#include <sstream>
+
+#include "tests/support/catch.h"
+
+using namespace wkvq;
+
+namespace {
+
+struct Fake {
+  std::ostringstream out;
+  double now = 100;
+  ProgressSink sink(bool terminal, size_t columns = 80) {
+    ProgressSink made;
+    made.out = &out;
+    made.terminal = terminal;
+    made.columns = columns;
+    made.seconds = [this] { return now; };
+    return made;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("plain lines come first, last and every ten seconds") {
+  Fake fake;
+  {
+    Progress progress("runs", 4, fake.sink(false));
+    fake.now += 4;
+    progress.advance(1, "soon");
+    fake.now += 6;
+    progress.advance(1, "w4");
+    fake.now += 1;
+    progress.advance();
+    fake.now += 1;
+    progress.advance(1, "done");
+  }
+  CHECK(fake.out.str() ==
+        "runs 0/4 0:00\n"
+        "runs 2/4 0:10 (about 0:10 left)  w4\n"
+        "runs 4/4 0:12  done\n");
+}
+
+TEST_CASE("the last plain line is not said twice") {
+  Fake fake;
+  {
+    Progress progress("runs", 1, fake.sink(false));
+    fake.now += 10;
+    progress.advance();
+  }
+  CHECK(fake.out.str() == "runs 0/1 0:00\nruns 1/1 0:10\n");
+}
+
+TEST_CASE("a terminal has one line that overwrites itself") {
+  Fake fake;
+  {
+    Progress progress("run", 4, fake.sink(true));
+    fake.now += 3;
+    progress.advance(1, "a long note");
+    fake.now += 0.01;
+    progress.advance(1, "too soon to show");
+    fake.now += 2.99;
+    progress.advance();
+  }
+  const std::string expected =
+      "\rrun [--------------------] 0/4 0:00"
+      "\rrun [#####---------------] 1/4 0:03 (about 0:09 left)  a long note"
+      "\rrun [###############-----] 3/4 0:06 (about 0:02 left)             "
+      "\rrun [###############-----] 3/4 0:06 (about 0:02 left)\n";
+  CHECK(fake.out.str() == expected);
+}
+
+TEST_CASE("a line is never wider than the terminal") {
+  Fake fake;
+  {
+    Progress progress("r\xc3\xa9", 4, fake.sink(true, 4));
+    CHECK(fake.out.str() == "\rr\xc3\xa9");
+  }
+  Fake narrow;
+  { Progress progress("r\xc3\xa9", 4, narrow.sink(true, 3)); }
+  CHECK(narrow.out.str() == "\rr\rr\n");
+  Fake none;
+  { Progress progress("r", 4, none.sink(true, 0)); }
+  CHECK(none.out.str() == "\r\r\n");
+}
+
+TEST_CASE("an unknown total has neither bar nor remaining time") {
+  Fake fake;
+  {
+    Progress progress("tokens", 0, fake.sink(true));
+    fake.now += 3700;
+    progress.advance(5);
+  }
+  CHECK(fake.out.str() == "\rtokens 0 0:00\rtokens 5 1:01:40\rtokens 5 1:01:40\n");
+}
+
+TEST_CASE("more steps than announced stay within the bar") {
+  Fake fake;
+  {
+    Progress progress("x", 2, fake.sink(true));
+    fake.now += 1;
+    progress.advance(3);
+  }
+  CHECK(fake.out.str().find("\rx [####################] 3/2 0:01\n") != std::string::npos);
+}
+
+TEST_CASE("clock_text") {
+  CHECK(clock_text(0) == "0:00");
+  CHECK(clock_text(7.9) == "0:07");
+  CHECK(clock_text(754) == "12:34");
+  CHECK(clock_text(3 * 3600 + 7 * 60 + 9) == "3:07:09");
+  CHECK(clock_text(-1) == "0:00");
+}
