@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/base/probe.h"
 
 namespace wkvq {
 namespace {
@@ -28,16 +29,20 @@ void collect(const fs::path& path, std::vector<fs::path>& files) {
   std::sort(files.begin() + static_cast<std::ptrdiff_t>(before), files.end());
 }
 
+RunSummary unreadable(const fs::path& path, const std::string& why) {
+  RunSummary run;
+  run.path = path;
+  run.run_id = path.stem().string();
+  run.status = "unreadable";
+  run.error = why;
+  return run;
+}
+
 RunSummary read_or_note(const fs::path& path) {
   try {
     return read_run(path);
   } catch (const ConfigError& error) {
-    RunSummary run;
-    run.path = path;
-    run.run_id = path.stem().string();
-    run.status = "unreadable";
-    run.error = error.what();
-    return run;
+    return unreadable(path, error.what());
   }
 }
 
@@ -104,10 +109,17 @@ std::vector<RunSummary> load_runs(const std::vector<fs::path>& paths) {
     for (const fs::path& path : paths) names += (names.empty() ? "" : ", ") + path.string();
     config_error("no run files (*.h5) under {}", names);
   }
-  std::vector<RunSummary> runs;
   std::set<fs::path> seen;
-  for (const fs::path& file : files)
-    if (seen.insert(fs::weakly_canonical(file)).second) runs.push_back(read_or_note(file));
+  std::erase_if(files, [&](auto& file) { return !seen.insert(fs::weakly_canonical(file)).second; });
+  // HDF5 crashes on some damaged files, which must not take the other runs along.
+  const auto crashes = probe(files.size(), [&](size_t i) { read_run(files[i]); });
+  std::vector<RunSummary> runs;
+  for (size_t i = 0; i < files.size(); ++i)
+    runs.push_back(
+        crashes[i].empty()
+            ? read_or_note(files[i])
+            : unreadable(files[i],
+                         files[i].string() + ": damaged: reading it ended with " + crashes[i]));
   const std::vector<std::string> keys = differing_keys(runs);
   std::stable_sort(runs.begin(), runs.end(), [&](const RunSummary& a, const RunSummary& b) {
     const bool broken_a = a.status == "unreadable";

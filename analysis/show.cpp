@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "analysis/format_number.h"
 #include "analysis/text_table.h"
 #include "analysis/text_width.h"
+#include "core/base/error.h"
+#include "core/base/probe.h"
 #include "core/base/run_summary.h"
 
 namespace wkvq {
@@ -87,17 +90,26 @@ TextTable statistics_table(const hdf5::Reader& file) {
   return table;
 }
 
-}  // namespace
-
-int show_command(const std::filesystem::path& path, std::ostream& out) {
+std::string text_of(const std::filesystem::path& path) {
   const RunSummary run = read_run(path);
   const hdf5::Reader file(path);
+  std::ostringstream out;
   out << printable(path.string()) << "\n";
   section("Run", pairs(run.attributes), out);
   section("Configuration", pairs(run.config), out);
   section("Evaluation", evaluation_table(run), out);
   section("Cost", pairs(run.cost), out);
   section("Statistics", statistics_table(file), out);
+  return out.str();
+}
+
+}  // namespace
+
+int show_command(const std::filesystem::path& path, std::ostream& out) {
+  // HDF5 crashes on some damaged files.
+  const std::string crash = probe(1, [&](size_t) { text_of(path); }).front();
+  if (!crash.empty()) config_error("{}: damaged: reading it ended with {}", path.string(), crash);
+  out << text_of(path);
   return 0;
 }
 

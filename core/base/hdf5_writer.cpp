@@ -60,6 +60,8 @@ Writer::Writer(std::filesystem::path path) : path_(std::move(path)) {
   Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   // Network file systems without locks must not stop a run: the name is private to this process.
   H5Pset_file_locking(access, true, true);
+  // This format has checksums over its structure, but no mark that outlives a killed writer.
+  H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
   file_ = Handle(checked(H5Fcreate(path_.c_str(), H5F_ACC_EXCL, creation, access), path_,
                          "cannot create the file"),
                  H5Fclose);
