@@ -32,6 +32,15 @@ target_include_directories(wkvq_torch SYSTEM INTERFACE
 target_link_directories(wkvq_torch INTERFACE ${WKVQ_TORCH_ROOT}/lib)
 target_link_options(wkvq_torch INTERFACE LINKER:--allow-shlib-undefined
   LINKER:-rpath,${WKVQ_TORCH_ROOT}/lib LINKER:--disable-new-dtags)
+# at::parallel_for is a serial loop in a translation unit compiled without OpenMP. Linked is the
+# wheel's own libgomp where it has one: two of them would be two pools of threads.
+file(GLOB torch_gomp ${WKVQ_TORCH_ROOT}/lib/libgomp*.so*)
+target_compile_options(wkvq_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+if(torch_gomp)
+  target_link_libraries(wkvq_torch INTERFACE ${torch_gomp})
+else()
+  target_link_libraries(wkvq_torch INTERFACE gomp)
+endif()
 target_link_libraries(wkvq_torch INTERFACE torch_cpu c10)
 if(WKVQ_WITH_CUDA)
   # --no-as-needed: the CUDA backend registers itself when its library is loaded.

@@ -1,5 +1,7 @@
 #include "core/base/json_fields.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "core/base/error.h"

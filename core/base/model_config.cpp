@@ -1,12 +1,14 @@
 #include "core/base/model_config.h"
 
+#include <fmt/ranges.h>
 #include <algorithm>
+
 #include <array>
-#include <optional>
 
 #include "core/base/error.h"
 #include "core/base/json.h"
 #include "core/base/json_fields.h"
+#include "core/base/rope_config.h"
 
 namespace wkvq {
 namespace {
@@ -68,7 +70,6 @@ constexpr int64_t kMaxWidth = int64_t{1} << 20;
 constexpr int64_t kMaxVocab = int64_t{1} << 24;
 constexpr int64_t kMaxLayers = 10'000;
 constexpr int64_t kMaxHeads = 1 << 16;
-constexpr int64_t kMaxPositions = int64_t{1} << 31;
 
 const Family& family_of(const JsonFields& fields) {
   const std::string name = fields.text("model_type");
@@ -214,61 +215,6 @@ int64_t read_token(const JsonFields& fields, const char* name, int64_t vocab_siz
   return first.get<int64_t>();
 }
 
-RopeScaling scaling_kind(const JsonFields& rope) {
-  const char* key = rope.find("rope_type") ? "rope_type" : "type";
-  const std::string kind = rope.text(key);
-  if (kind == "default") return RopeScaling::kNone;
-  if (kind == "linear") return RopeScaling::kLinear;
-  if (kind == "dynamic") return RopeScaling::kDynamic;
-  if (kind == "llama3") return RopeScaling::kLlama3;
-  rope.refuse(key, "known: default, linear, dynamic, llama3");
-}
-
-void read_scaling(const JsonFields& rope, const ModelConfig& config, RopeConfig& result) {
-  rope.only({"type", "rope_type", "rope_theta", "factor", "low_freq_factor", "high_freq_factor",
-             "original_max_position_embeddings"});
-  result.scaling = scaling_kind(rope);
-  if (result.scaling == RopeScaling::kNone) return;
-  result.factor = rope.number("factor", 1.0, 1e6);
-  result.original_max_positions = config.max_positions;
-  if (rope.find("original_max_position_embeddings")) {
-    result.original_max_positions =
-        rope.integer("original_max_position_embeddings", 1, kMaxPositions);
-  }
-  if (result.scaling == RopeScaling::kDynamic) {
-    if (result.original_max_positions != config.max_positions) {
-      rope.refuse(
-          "original_max_position_embeddings",
-          fmt::format("dynamic scaling expects max_position_embeddings {}", config.max_positions));
-    }
-    if (config.head_dim <= 2) rope.refuse("rope_type", "expected a head_dim above 2");
-  }
-  if (result.scaling == RopeScaling::kLlama3) {
-    rope.integer("original_max_position_embeddings", 1, kMaxPositions);
-    result.low_freq_factor = rope.number("low_freq_factor", 1e-6, 1e6);
-    result.high_freq_factor = rope.number("high_freq_factor", 1e-6, 1e6);
-    if (result.high_freq_factor <= result.low_freq_factor) {
-      rope.refuse("high_freq_factor", "expected more than low_freq_factor");
-    }
-  }
-}
-
-RopeConfig read_rope(const JsonFields& fields, const ModelConfig& config) {
-  RopeConfig result;
-  if (fields.find("rope_theta")) result.theta = fields.number("rope_theta", 1.0, 1e15);
-  const std::optional<JsonFields> scaling = fields.object("rope_scaling");
-  const std::optional<JsonFields> parameters = fields.object("rope_parameters");
-  if (scaling && parameters) fields.refuse("rope_parameters", "rope_scaling is given too");
-  if (scaling) read_scaling(*scaling, config, result);
-  if (parameters) {
-    if (parameters->find("rope_theta")) {
-      result.theta = parameters->number("rope_theta", 1.0, 1e15);
-    }
-    read_scaling(*parameters, config, result);
-  }
-  return result;
-}
-
 }  // namespace
 
 ModelConfig read_model_config(const std::filesystem::path& folder) {
@@ -282,7 +228,7 @@ ModelConfig read_model_config(const std::filesystem::path& folder) {
   read_sizes(fields, family, config);
   read_biases(fields, family, config);
   read_window(fields, family, config);
-  config.rope = read_rope(fields, config);
+  config.rope = read_rope_config(fields, config);
   config.bos_token = read_token(fields, "bos_token_id", config.vocab_size);
   config.eos_token = read_token(fields, "eos_token_id", config.vocab_size);
   return config;

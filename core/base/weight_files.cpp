@@ -1,5 +1,6 @@
 #include "core/base/weight_files.h"
 
+#include <fmt/ranges.h>
 #include <xxhash.h>
 
 #include <algorithm>

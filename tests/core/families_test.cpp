@@ -48,8 +48,8 @@ TEST_CASE("logits of every family agree with Hugging Face transformers") {
   CHECK(largest_difference(logits(single, tokens), golden(file, "logits_f32", at::kFloat)) < 1e-4);
 
   // float64 throughout on both sides: only summation order differs.
-  ModelSource exact(
-      checkpoint, {.dtype = at::kDouble, .device = at::kCPU, .resident_bytes = int64_t{1} << 30});
+  ModelSource exact(checkpoint,
+                    {.dtype = at::kDouble, .device = at::kCPU, .resident_bytes = int64_t{1} << 30});
   CHECK(exact.resident());
   CHECK(largest_difference(logits(exact, tokens), golden(file, "logits_f64", at::kDouble)) < 1e-10);
 }
