@@ -109,9 +109,9 @@ LoadedModel& Session::model(const ModelOptions& options) {
   model.checkpoint = std::make_shared<const Checkpoint>(options.path);
   model.fingerprint = model.checkpoint->fingerprint();
   const std::filesystem::path folder(options.path);
-  if (std::filesystem::exists(folder / "tokenizer.json") ||
-      std::filesystem::exists(folder / "tokenizer.model"))
-    model.tokenizer = load_tokenizer(folder);
+  for (const char* name : {"tokenizer.json", "tokenizer.model", "vocab.json"})
+    if (!model.tokenizer && std::filesystem::exists(folder / name))
+      model.tokenizer = load_tokenizer(folder);
   model.source = std::make_unique<ModelSource>(
       model.checkpoint, SourceOptions{.dtype = torch_dtype(options.dtype),
                                       .device = device,

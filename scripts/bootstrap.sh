@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(build-essential cmake ninja-build ccache pkg-config python3 python3-venv git
-  libcli11-dev nlohmann-json3-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev libhdf5-dev
+  libcli11-dev nlohmann-json3-dev libsentencepiece-dev libpcre2-dev libicu-dev libhdf5-dev
   libyaml-cpp-dev libeigen3-dev libfmt-dev libxxhash-dev catch2)
 
 missing=()

@@ -59,6 +59,7 @@ class SetOptions final : public OptionVisitor {
   void reject(const char* name, const std::string& why) override {
     throw ConfigError(fmt::format("{}: {}", name, why));
   }
+  Purpose purpose() const override { return Purpose::kRead; }
 
  protected:
   void field(const char* name, bool& value, const char*) override {

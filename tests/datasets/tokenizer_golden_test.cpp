@@ -44,8 +44,13 @@ TEST_CASE("tokenizer.json: hard strings, token for token as Hugging Face") {
 TEST_CASE("the embedded model's tokenizer: hard strings as Hugging Face, and back") {
   const auto tokenizer = load_tokenizer(source("datasets/mini"));
   const auto cases = tokenizer_cases(read_golden("mini/expected.json"));
-  check_cases(*tokenizer, cases);
+  CHECK(!tokenizer->adds_bos());
   for (const TokenizerCase& one : cases) {
+    INFO("text: " << repair_utf8(one.text));
+    CHECK(tokenizer->encode(one.text, false) == one.ids);
+    // Hugging Face's fast class puts BOS in front although its tokenizer_config.json says false.
+    CHECK(tokenizer->encode(one.text, true) == one.ids);
+    CHECK(one.special.size() == one.ids.size() + 1);
     CHECK(tokenizer->decode(one.ids) == one.decoded);
     CHECK(tokenizer->decode(one.ids) == repair_utf8(one.text));
   }
