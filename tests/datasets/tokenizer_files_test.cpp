@@ -51,15 +51,15 @@ TEST_CASE("a small tokenizer by hand") {
   CHECK(tokenizer->adds_bos());
 }
 
-TEST_CASE("add_bos_token counts for the Llama classes only") {
+TEST_CASE("add_bos_token: false keeps BOS away, whatever the class") {
   const auto config = [](const char* name) {
     return fmt::format(R"({{"tokenizer_class": "{}", "bos_token": "<s>", "eos_token": "abc",
                            "add_bos_token": false}})",
                        name);
   };
   const auto generic = Folder(small_tokenizer()).config(config("PreTrainedTokenizerFast")).load();
-  CHECK(generic->adds_bos());
-  CHECK(generic->encode("a", true) == Ids{6, 0});
+  CHECK(!generic->adds_bos());
+  CHECK(generic->encode("a", true) == Ids{0});
   CHECK(generic->eos_token() == 4);
   const auto llama = Folder(small_tokenizer()).config(config("LlamaTokenizer")).load();
   CHECK_FALSE(llama->adds_bos());

@@ -65,6 +65,13 @@ TEST_CASE("WikiText-2: the published test split") {
   const std::string text = join_wikitext_rows(read_utf8_file(path));
   CHECK(text.size() == 1296370);
   CHECK(text.substr(0, 25) == "\n\n = Robert Boulter = \n\n\n");
+  const auto tokenizer = load_tokenizer(test::shared("data/tokenizers/llama2"));
+  const Corpus corpus =
+      test::dataset("wikitext2", {{"path", path.string()}})->load(test::context_of(tokenizer.get(), 32000));
+  CHECK(corpus.stream.size() == 341469);
+  CHECK(corpus.stream[0] == 1);  // BOS, once
+  CHECK(std::count(corpus.stream.begin(), corpus.stream.end(), 1) == 1);
+  CHECK(cut_windows(corpus, 2048, 0).size() == 166);
 }
 
 }  // namespace

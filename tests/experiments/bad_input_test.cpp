@@ -1,0 +1,137 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+
+#include "tests/support/catch.h"
+
+using namespace wkvq;
+
+namespace {
+
+struct Outcome {
+  int code;
+  std::string text;
+};
+
+/// Runs the program itself: what a user sees, exit code included.
+Outcome wkvq(const std::string& arguments) {
+  const std::string command = std::string(WKVQ_BINARY) + " " + arguments + " 2>&1";
+  FILE* pipe = popen(command.c_str(), "r");
+  REQUIRE(pipe);
+  std::string text;
+  std::array<char, 4096> buffer;
+  while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe)) text.append(buffer.data(), n);
+  const int status = pclose(pipe);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text};
+}
+
+/// A sweep that is right; `change` replaces one part of it by another.
+std::string sweep(const std::string& from, const std::string& to) {
+  std::string text = fmt::format(
+      "name: bad\n"
+      "model: {{path: {}}}\n"
+      "method:\n"
+      "  name: rtn\n"
+      "  weight: {{bits: 4, group_size: 64}}\n"
+      "  kv: {{bits: 4, group_size: -1}}\n"
+      "evaluate:\n"
+      "  - {{task: perplexity, dataset: {{name: self, samples: 1, length: 16}}}}\n"
+      "sweep:\n"
+      "  method.kv.bits: [4, 3]\n",
+      test::source("datasets/mini").string());
+  const size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, from.size(), to);
+}
+
+struct Bad {
+  const char *from, *to;
+  std::vector<std::string> parts;  ///< that the message must hold
+};
+
+}  // namespace
+
+TEST_CASE("bad input: one clear message with its place, exit code 2, nothing written") {
+  const std::vector<Bad> cases{
+      {"group_size: 64", "group_sise: 64", {"bad.yaml:5:", "unknown key 'group_sise'", "'group_size'"}},
+      {"weight: {bits: 4,", "weight: {bits: 4, bits: 3,", {"bad.yaml:5:", "bits", "duplicate"}},
+      {"weight: {bits: 4", "weight: {bits: four", {"bad.yaml:5:18", "method.weight.bits", "'four'", "whole number"}},
+      {"weight: {bits: 4", "weight: {bits: 4.0", {"bad.yaml:5:18", "4.0"}},
+      {"weight: {bits: 4", "weight: {bits: 1", {"bad.yaml:5:18", "1 bits", "2 to 8"}},
+      {"weight: {bits: 4", "weight: {bits: 17", {"17 bits", "2 to 8, or 16"}},
+      {"[4, 3]", "[4, 17]", {"bad.yaml:10:", "17 bits"}},
+      {"[4, 3]", "[]", {"bad.yaml:10:", "method.kv.bits", "empty"}},
+      {"group_size: 64", "group_size: 4096", {"group_size 4096", "256 inputs"}},
+      {"group_size: -1", "group_size: 128", {"group_size 128", "64 channels"}},
+      {"group_size: -1", "group_size: 32, axis: time", {"future", "kivi"}},
+      {"name: rtn", "name: rnt", {"bad.yaml:4:9", "'rnt'", "rtn"}},
+      {"task: perplexity", "task: perplexty", {"bad.yaml:8:", "'perplexty'", "perplexity"}},
+      {"name: self", "name: text, path: /no/such/file", {"/no/such/file", "no such file"}},
+      {"datasets/mini", "datasets/none", {"datasets/none", "config.json"}},
+      {"length: 16}", "length: 16}, context: 17", {"17", "16"}},
+      {"samples: 1", "samples: 0", {"bad.yaml:8:", "samples"}},
+      {"bits: 4, group_size: -1", "channel: {shift: static}, bits: 4", {"calibration"}},
+      {"model: {", "model: {device: cuda:99, ", {"cuda:99", "CUDA device"}},
+      {"model: {", "model: {device: gpu, ", {"'gpu'", "cpu, cuda"}},
+  };
+  for (const Bad& bad : cases) {
+    const test::TemporaryFolder folder;
+    test::write_file(folder / "bad.yaml", sweep(bad.from, bad.to));
+    const Outcome outcome = wkvq(fmt::format("run {} --results {}", (folder / "bad.yaml").string(),
+                                             (folder / "results").string()));
+    INFO(bad.to << "\n" << outcome.text);
+    CHECK(outcome.code == 2);
+    for (const std::string& part : bad.parts) CHECK(outcome.text.find(part) != std::string::npos);
+    // One line, and no run file.
+    CHECK(std::count(outcome.text.begin(), outcome.text.end(), '\n') == 1);
+    CHECK(!std::filesystem::exists(folder / "results/bad"));
+  }
+}
+
+TEST_CASE("bad input: command line") {
+  CHECK(wkvq("run /no/such/file.yaml").code == 2);
+  CHECK(wkvq("run").code == 2);
+  CHECK(wkvq("fly").code == 2);
+  CHECK(wkvq("report /no/such/folder").code == 2);
+  CHECK(wkvq("show /no/such/file.h5").code == 2);
+  CHECK(wkvq("inspect /no/such/model").code == 2);
+  CHECK(wkvq("list animals").code == 2);
+  for (const char* command : {"", "run", "plan", "report", "show", "list", "inspect"})
+    CHECK(wkvq(std::string(command) + " --help").code == 0);
+}
+
+TEST_CASE("bad input: a text shorter than one window, a result folder that cannot be written") {
+  const test::TemporaryFolder folder;
+  test::write_file(folder / "short.txt", "A short text.");
+  test::write_file(folder / "bad.yaml",
+                   sweep("{name: self, samples: 1, length: 16}",
+                         fmt::format("{{name: text, path: {}}}", (folder / "short.txt").string())));
+  Outcome outcome = wkvq(fmt::format("run {} --results {}", (folder / "bad.yaml").string(),
+                                     (folder / "results").string()));
+  INFO(outcome.text);
+  CHECK(outcome.code == 2);
+  CHECK(outcome.text.find("512") != std::string::npos);
+  test::write_file(folder / "good.yaml", sweep("[4, 3]", "[4]"));
+  test::write_file(folder / "file", "");
+  outcome = wkvq(fmt::format("run {} --results {}", (folder / "good.yaml").string(),
+                             (folder / "file/results").string()));
+  INFO(outcome.text);
+  CHECK(outcome.code == 2);
+  CHECK(outcome.text.find("file/results") != std::string::npos);
+}
+
+TEST_CASE("bad input: a checkpoint that is damaged fails before any run starts") {
+  const test::TemporaryFolder folder;
+  std::filesystem::copy(test::source("datasets/mini"), folder / "model");
+  std::filesystem::resize_file(folder / "model/model.safetensors", 1000);
+  test::write_file(folder / "bad.yaml", sweep(test::source("datasets/mini").string(),
+                                              (folder / "model").string()));
+  const Outcome outcome = wkvq(fmt::format("run {} --results {}", (folder / "bad.yaml").string(),
+                                           (folder / "results").string()));
+  INFO(outcome.text);
+  CHECK(outcome.code == 2);
+  CHECK(outcome.text.find("model.safetensors") != std::string::npos);
+  CHECK(!std::filesystem::exists(folder / "results/bad"));
+}
