@@ -1,0 +1,106 @@
+#include "core/transformer.h"
+
+#include "core/fused_ops.h"
+#include "core/model_source.h"
+#include "tests/support/catch.h"
+#include "tests/support/naive_attention.h"
+
+namespace wkvq {
+namespace {
+
+double largest_difference(const at::Tensor& left, const at::Tensor& right) {
+  return (left - right).abs().max().item<double>();
+}
+
+at::Tensor random(at::IntArrayRef shape, at::ScalarType dtype, int64_t seed) {
+  at::Generator generator = at::detail::createCPUGenerator(static_cast<uint64_t>(seed));
+  return at::randn(shape, generator, at::device(at::kCPU).dtype(at::kDouble)).to(dtype);
+}
+
+}  // namespace
+
+TEST_CASE("rms_norm by hand") {
+  // Mean square of (3, 4) is 12.5.
+  const at::Tensor x = at::tensor({3.0, 4.0}, at::kDouble).view({1, 2});
+  const at::Tensor y = rms_norm(x, at::tensor({1.0, 2.0}, at::kDouble), 0.0);
+  CHECK(y[0][0].item<double>() == Approx(3 / std::sqrt(12.5)));
+  CHECK(y[0][1].item<double>() == Approx(8 / std::sqrt(12.5)));
+}
+
+TEST_CASE("rotation pairs channel i with i + head_dim / 2") {
+  ModelConfig config;
+  config.head_dim = 4;
+  const Rope rope(config, at::kDouble, at::kCPU);
+  const at::Tensor x = at::tensor({1.0, 2.0, 3.0, 4.0}, at::kDouble).view({1, 1, 1, 4});
+  const at::Tensor y = rope.apply(x, 5).view({4});
+  // Frequencies 1 and 10000^(-1/2) = 0.01, position 5.
+  CHECK(y[0].item<double>() == Approx(1 * std::cos(5.0) - 3 * std::sin(5.0)));
+  CHECK(y[2].item<double>() == Approx(3 * std::cos(5.0) + 1 * std::sin(5.0)));
+  CHECK(y[1].item<double>() == Approx(2 * std::cos(0.05) - 4 * std::sin(0.05)));
+  CHECK(y[3].item<double>() == Approx(4 * std::cos(0.05) + 2 * std::sin(0.05)));
+  CHECK(at::equal(rope.apply(x, 0), x));
+}
+
+TEST_CASE("dynamic scaling starts above the original positions and may shrink again") {
+  ModelConfig config;
+  config.head_dim = 8;
+  config.rope.scaling = RopeScaling::kDynamic;
+  config.rope.factor = 2.0;
+  config.rope.original_max_positions = 16;
+  const Rope rope(config, at::kDouble, at::kCPU);
+  const at::Tensor before = rope.table(0, 16).cos.clone();
+  CHECK(!at::allclose(rope.table(0, 20).cos.narrow(0, 0, 16), before));
+  CHECK(at::equal(rope.table(0, 16).cos, before));
+  CHECK(at::equal(rope.table(15, 5).cos, rope.table(0, 20).cos.narrow(0, 15, 5)));
+}
+
+TEST_CASE("fused loops equal the ATen composites") {
+  const at::ScalarType dtype = GENERATE(at::kFloat, at::kDouble);
+  // A few units in the last place of values below 10.
+  const double tolerance = dtype == at::kFloat ? 1e-5 : 1e-14;
+  const at::Tensor x = random({2, 3, 5, 38}, dtype, 1), weight = random({38}, dtype, 2);
+  const at::Tensor angles = random({5, 19}, dtype, 3);
+  const at::Tensor leaf = x.detach().clone().requires_grad_(true);  // a gradient rules fusion out
+  CHECK(largest_difference(rms_norm(x, weight, 1e-5), rms_norm(leaf, weight, 1e-5)) < tolerance);
+  CHECK(largest_difference(rotate_pairs(x, angles.cos(), angles.sin()),
+                           rotate_pairs(leaf, angles.cos(), angles.sin())) < tolerance);
+  const at::Tensor strided = x.transpose(1, 2), strided_leaf = leaf.transpose(1, 2);
+  const at::Tensor rotation = random({3, 19}, dtype, 4);
+  CHECK(largest_difference(rotate_pairs(strided, rotation.cos(), rotation.sin()),
+                           rotate_pairs(strided_leaf, rotation.cos(), rotation.sin())) < tolerance);
+  CHECK(largest_difference(silu_times(x.clone(), x), silu_times(leaf, leaf)) < tolerance);
+}
+
+TEST_CASE("a block keeps its input, and gradients flow through it") {
+  ModelSource source(std::make_shared<const Checkpoint>(test::source("tests/golden/models/qwen3")),
+                     {.dtype = at::kDouble});
+  const BlockWeights weights = source.block(0);
+  const at::Tensor hidden = random({2, 6, 32}, at::kDouble, 5);
+  const at::Tensor kept = hidden.clone();
+  const auto run = [&](const at::Tensor& input) {
+    return forward_block(source.config(), 0, weights, source.rope(), input, 0,
+                         test::naive_attention);
+  };
+  const at::Tensor plain = run(hidden);
+  CHECK(at::equal(hidden, kept));
+  const at::Tensor leaf = hidden.clone().requires_grad_(true);
+  const at::Tensor out = run(leaf);
+  CHECK(largest_difference(out, plain) < 1e-12);
+  out.sum().backward();
+  // Central difference in one coordinate; the step's own error is of order 1e-8.
+  const double step = 1e-5;
+  at::Tensor up = hidden.clone(), down = hidden.clone();
+  up[0][2][7] += step;
+  down[0][2][7] -= step;
+  const double slope = (run(up).sum() - run(down).sum()).item<double>() / (2 * step);
+  CHECK(leaf.grad()[0][2][7].item<double>() == Approx(slope).epsilon(1e-6));
+}
+
+TEST_CASE("half types round where Hugging Face does") {
+  const at::Tensor x = random({3, 32}, at::kBFloat16, 6), weight = random({32}, at::kBFloat16, 7);
+  const at::Tensor wide = x.to(at::kFloat);
+  const at::Tensor normed = (wide * at::rsqrt(wide.pow(2).mean(-1, true) + 1e-5)).to(at::kBFloat16);
+  CHECK(at::equal(rms_norm(x, weight, 1e-5), weight * normed));
+}
+
+}  // namespace wkvq
