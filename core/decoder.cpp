@@ -11,7 +11,8 @@ namespace {
 // Sequences sampled side by side: wide enough to use matrix products, small enough for the cache.
 constexpr int64_t kSamplingBatch = 32;
 
-/// Uniform in [0, 1) from the top 53 bits: equal on every platform, unlike std::uniform_real_distribution.
+/// Uniform in [0, 1) from the top 53 bits: equal on every platform, unlike
+/// std::uniform_real_distribution.
 double uniform(std::mt19937_64& generator) {
   return static_cast<double>(generator() >> 11) * 0x1.0p-53;
 }
@@ -24,7 +25,8 @@ std::vector<int64_t> draw(const at::Tensor& logits, std::mt19937_64& generator) 
   std::vector<int64_t> tokens;
   for (int64_t row = 0; row < cumulative.size(0); ++row) {
     const double* begin = cumulative.const_data_ptr<double>() + row * vocab;
-    const double* found = std::upper_bound(begin, begin + vocab, uniform(generator) * begin[vocab - 1]);
+    const double* found =
+        std::upper_bound(begin, begin + vocab, uniform(generator) * begin[vocab - 1]);
     tokens.push_back(std::min<int64_t>(found - begin, vocab - 1));
   }
   return tokens;
@@ -68,9 +70,11 @@ std::vector<std::vector<int32_t>> sample_text(ModelSource& source, const SampleO
     Decoder decoder(source, full_precision_blocks(source), {.mode = ViewMode::kNone});
     at::Tensor tokens = at::full({batch, 1}, options.start_token, at::kLong);
     for (int64_t t = 1; t < options.length; ++t) {
-      const std::vector<int64_t> drawn = draw(head.logits(decoder.step(tokens)).select(1, 0), generator);
+      const std::vector<int64_t> drawn =
+          draw(head.logits(decoder.step(tokens)).select(1, 0), generator);
       for (int64_t i = 0; i < batch; ++i)
-        texts[static_cast<size_t>(first + i)].push_back(static_cast<int32_t>(drawn[static_cast<size_t>(i)]));
+        texts[static_cast<size_t>(first + i)].push_back(
+            static_cast<int32_t>(drawn[static_cast<size_t>(i)]));
       tokens = at::tensor(drawn, at::kLong).unsqueeze(1);
     }
   }

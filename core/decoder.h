@@ -10,15 +10,15 @@
 
 namespace wkvq {
 
-/// Runs a model token by token through one KvCache a block, as a deployed model does: the slow specification of the one-pass
-/// views, and the engine of sampling.
+/// Runs a model token by token through one KvCache a block, as a deployed model does: the slow
+/// specification of the one-pass views, and the engine of sampling.
 class Decoder {
  public:
   /// One block a layer, as run_blocks leaves them.
   Decoder(ModelSource& source, std::vector<QuantizedBlock> blocks, const KvViewOptions& view);
 
-  /// Hidden states [batch, n, hidden] leaving the last block for the next n tokens [batch, n] of every sequence; n > 1 only for a
-  /// prompt of view.prefill tokens.
+  /// Hidden states [batch, n, hidden] leaving the last block for the next n tokens [batch, n] of
+  /// every sequence; n > 1 only for a prompt of view.prefill tokens.
   at::Tensor step(const at::Tensor& tokens);
 
  private:
@@ -38,9 +38,9 @@ struct SampleOptions {
   int64_t start_token = 0;
 };
 
-/// Sequences sampled from the full-precision model at temperature 1; each begins with the start token, so that the model's
-/// distribution of every later token given the sequence is the one it was drawn from. The same seed gives the same tokens on
-/// the same machine.
+/// Sequences sampled from the full-precision model at temperature 1; each begins with the start
+/// token, so that the model's distribution of every later token given the sequence is the one it
+/// was drawn from. The same seed gives the same tokens on the same machine.
 std::vector<std::vector<int32_t>> sample_text(ModelSource& source, const SampleOptions& options);
 
 }  // namespace wkvq

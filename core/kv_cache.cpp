@@ -6,8 +6,8 @@
 namespace wkvq {
 
 void KvCache::push(Side& side, const at::Tensor& x) const {
-  const bool sink = view_.mode == ViewMode::kPast &&
-                    static_cast<int64_t>(side.sinks.size()) < view_.sinks;
+  const bool sink =
+      view_.mode == ViewMode::kPast && static_cast<int64_t>(side.sinks.size()) < view_.sinks;
   (sink ? side.sinks : side.recent).push_back(x);
 }
 

@@ -8,15 +8,17 @@
 
 namespace wkvq {
 
-/// The cache of one block, grown token by token as a deployed model does it: the slow specification of masked_attention. Tokens
-/// enter in full precision, are encoded exactly once when the view's rule says so, and are read back by decoding their codes.
-/// Keeps its own bookkeeping of windows on purpose: it must not share the mask's formulas.
+/// The cache of one block, grown token by token as a deployed model does it: the slow specification
+/// of masked_attention. Tokens enter in full precision, are encoded exactly once when the view's
+/// rule says so, and are read back by decoding their codes. Keeps its own bookkeeping of windows on
+/// purpose: it must not share the mask's formulas.
 class KvCache {
  public:
   KvCache(const KvCodec& codec, const KvViewOptions& view) : codec_(codec), view_(view) {}
 
-  /// Takes in the keys and values [batch, kv_heads, n, head_dim] of the next n tokens and returns the attention of their queries
-  /// [batch, heads, n, head_dim]. n > 1 only for the prompt: view.prefill tokens at once, attended in full precision.
+  /// Takes in the keys and values [batch, kv_heads, n, head_dim] of the next n tokens and returns
+  /// the attention of their queries [batch, heads, n, head_dim]. n > 1 only for the prompt:
+  /// view.prefill tokens at once, attended in full precision.
   at::Tensor step(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                   int64_t sliding_window);
 
@@ -26,7 +28,8 @@ class KvCache {
   /// Keys or values: [sinks | stored | recent], oldest first.
   struct Side {
     std::vector<at::Tensor> sinks;
-    std::vector<at::Tensor> stored;  ///< decode(encode(slice)): decoding is pure, so it is done once
+    std::vector<at::Tensor>
+        stored;  ///< decode(encode(slice)): decoding is pure, so it is done once
     std::vector<at::Tensor> recent;
   };
   void push(Side& side, const at::Tensor& x) const;

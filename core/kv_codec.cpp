@@ -9,7 +9,8 @@ namespace wkvq {
 
 namespace {
 
-// Below this a channel's scale would blow rounding errors of the quantizer up when undone in half precision.
+// Below this a channel's scale would blow rounding errors of the quantizer up when undone in half
+// precision.
 constexpr double kSmallestChannelScale = 1e-4;
 
 void check_tensor(const char* who, const KvTensorOptions& options, const KvViewOptions& view,
@@ -17,13 +18,16 @@ void check_tensor(const char* who, const KvTensorOptions& options, const KvViewO
   if (options.bits == 16) return;
   if (options.axis == KvAxis::kTime) {
     if (options.group_size < 1)
-      config_error("method.kv: {} are grouped along time: group_size {} does not fit; expected the number of tokens",
-                   who, options.group_size);
+      config_error(
+          "method.kv: {} are grouped along time: group_size {} does not fit; expected the number "
+          "of tokens",
+          who, options.group_size);
     const bool is_key = std::string_view(who) == "keys";
     if (view.mode == ViewMode::kNone) return;
     if (!is_key || view.mode != ViewMode::kKivi || view.window % options.group_size != 0)
       config_error(
-          "method.kv: {} in groups of {} along time under view '{}': a query would see its own future; "
+          "method.kv: {} in groups of {} along time under view '{}': a query would see its own "
+          "future; "
           "expected keys under mode kivi with a window that is a multiple of the group",
           who, options.group_size, view.name());
     return;
@@ -87,8 +91,7 @@ KvTensorCodec::KvTensorCodec(const KvTensorOptions& options, const ChannelRange&
   if (identity() || !channel.needs_statistics()) return;
   TORCH_CHECK(range.lowest.defined(), "kv codec: static channels without calibration statistics");
   const auto broadcast = [](const at::Tensor& x) { return x.unsqueeze(0).unsqueeze(2); };
-  if (channel.shift == ChannelMode::kStatic)
-    shift_ = broadcast((range.highest + range.lowest) / 2);
+  if (channel.shift == ChannelMode::kStatic) shift_ = broadcast((range.highest + range.lowest) / 2);
   if (channel.scale == ChannelMode::kStatic) {
     const at::Tensor half = (range.highest - range.lowest) / 2;
     const at::Tensor scale = half.pow(channel.exponent).clamp_min(kSmallestChannelScale);

@@ -12,8 +12,9 @@ enum class KvAxis { kToken, kTime };
 enum class GroupScope { kHead, kToken };
 enum class ChannelMode { kNone, kStatic };
 
-/// Static per-channel transformation in front of the quantizer: x' = (x - shift) / scale, undone after it, from calibration:
-/// shift = (max + min) / 2, scale = ((max - min) / 2)^exponent (WKVQuant's two-dimensional quantization without learning).
+/// Static per-channel transformation in front of the quantizer: x' = (x - shift) / scale, undone
+/// after it, from calibration: shift = (max + min) / 2, scale = ((max - min) / 2)^exponent
+/// (WKVQuant's two-dimensional quantization without learning).
 struct ChannelOptions {
   ChannelMode shift = ChannelMode::kNone;
   ChannelMode scale = ChannelMode::kNone;
@@ -29,7 +30,8 @@ struct ChannelOptions {
 /// How keys or values are quantized.
 struct KvTensorOptions {
   int64_t bits = 16;
-  int64_t group_size = -1;  ///< axis token: channels, -1: head_dim; axis time: tokens, named explicitly
+  int64_t group_size =
+      -1;  ///< axis token: channels, -1: head_dim; axis time: tokens, named explicitly
   KvAxis axis = KvAxis::kToken;
   GroupScope group_scope = GroupScope::kHead;
   QuantForm form = QuantForm::kMinimum;
@@ -52,9 +54,10 @@ struct KvOptions {
   }
 };
 
-/// Throws ConfigError where the options do not fit the model or each other under `view` (group sizes, groups along time that
-/// would reach into the future).
-void check_kv_options(const KvOptions& options, const KvViewOptions& view, const ModelConfig& model);
+/// Throws ConfigError where the options do not fit the model or each other under `view` (group
+/// sizes, groups along time that would reach into the future).
+void check_kv_options(const KvOptions& options, const KvViewOptions& view,
+                      const ModelConfig& model);
 
 /// Per channel range over all tokens seen, [kv_heads, head_dim]; streaming and mergeable.
 struct ChannelRange {

@@ -51,7 +51,8 @@ int64_t KvMask::bound(int64_t t) const {
     case ViewMode::kKivi:
       break;
   }
-  // Keys are encoded `window` tokens at a time once complete, values one by one as they leave the window.
+  // Keys are encoded `window` tokens at a time once complete, values one by one as they leave the
+  // window.
   return is_key_ ? options_.window * (t / options_.window)
                  : std::max<int64_t>(0, t - options_.window);
 }

@@ -12,7 +12,8 @@ enum class ViewMode { kNone, kAll, kPast, kKivi };
 /// Which keys and values a query sees as their quantized copies, as options.
 struct KvViewOptions {
   ViewMode mode = ViewMode::kPast;
-  int64_t window = 1;   ///< past: the last `window` tokens stay in full precision; kivi: residual length
+  int64_t window =
+      1;  ///< past: the last `window` tokens stay in full precision; kivi: residual length
   int64_t sinks = 0;    ///< past: the first `sinks` tokens stay in full precision
   int64_t prefill = 0;  ///< past: queries before this position attend in full precision
 
@@ -22,7 +23,8 @@ struct KvViewOptions {
   std::string name() const;
 };
 
-/// The mask M[t, s] (s <= t) of one of keys or values: true where query t sees token s quantized. Every mode has the shape
+/// The mask M[t, s] (s <= t) of one of keys or values: true where query t sees token s quantized.
+/// Every mode has the shape
 ///   M[t, s] = t >= prefill and sinks <= s < bound(t),   bound non-decreasing,
 /// so one parallel pass over query chunks serves them all (docs/design.md).
 class KvMask {
@@ -32,7 +34,8 @@ class KvMask {
   int64_t prefill() const { return options_.mode == ViewMode::kPast ? options_.prefill : 0; }
   int64_t sinks() const { return options_.mode == ViewMode::kPast ? options_.sinks : 0; }
 
-  /// One past the last token that query t may see quantized, before prefill and sinks are looked at.
+  /// One past the last token that query t may see quantized, before prefill and sinks are looked
+  /// at.
   int64_t bound(int64_t t) const;
 
   bool quantized(int64_t t, int64_t s) const {

@@ -8,10 +8,12 @@ namespace wkvq {
 
 namespace {
 
-// Queries a chunk: large enough for efficient matrix products, small enough that the part of a band computed twice is small.
+// Queries a chunk: large enough for efficient matrix products, small enough that the part of a band
+// computed twice is small.
 constexpr int64_t kChunk = 64;
 
-/// Columns of one chunk of queries [first, last): below `certain` all true (sinks apart), from `possible` on all false.
+/// Columns of one chunk of queries [first, last): below `certain` all true (sinks apart), from
+/// `possible` on all false.
 struct Band {
   int64_t certain;
   int64_t possible;
@@ -97,8 +99,8 @@ at::Tensor chunk_output(const Inputs& in, const at::Tensor& weights, int64_t fir
     const at::Tensor mask = band_mask(in.value_mask, band, first, last).to(weights.device());
     const at::Tensor mixed = exact.narrow(-1, 0, width);
     out = product(mixed * mask, in.value_hat, band.certain);
-    exact = at::cat({mixed * mask.logical_not(), exact.narrow(-1, width, exact.size(-1) - width)},
-                    -1);
+    exact =
+        at::cat({mixed * mask.logical_not(), exact.narrow(-1, width, exact.size(-1) - width)}, -1);
   }
   const at::Tensor from_exact = product(exact, in.value, band.certain);
   out = out.defined() ? out + from_exact : from_exact;

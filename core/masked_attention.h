@@ -7,17 +7,19 @@
 
 namespace wkvq {
 
-/// Keys and values in full precision and as their quantized copies; each [batch, kv_heads, seq, head_dim].
+/// Keys and values in full precision and as their quantized copies; each [batch, kv_heads, seq,
+/// head_dim].
 struct KvPair {
   at::Tensor key, value;
   at::Tensor key_hat, value_hat;
 };
 
 /// Causal attention in which query t sees token s quantized where `view` says so:
-///   score[t,s] = q_t . (M ? khat_s : k_s) / sqrt(head_dim), P = softmax, out_t = sum_s P[t,s] (M ? vhat_s : v_s).
-/// `query` is [batch, heads, seq, head_dim], the result likewise; heads share kv_heads in order. `sliding_window` 0: none, else
-/// query t sees s > t - sliding_window only. Works in float32, or float64 for float64 input. One pass over chunks of queries;
-/// never a [seq, seq] tensor.
+///   score[t,s] = q_t . (M ? khat_s : k_s) / sqrt(head_dim), P = softmax, out_t = sum_s P[t,s] (M ?
+///   vhat_s : v_s).
+/// `query` is [batch, heads, seq, head_dim], the result likewise; heads share kv_heads in order.
+/// `sliding_window` 0: none, else query t sees s > t - sliding_window only. Works in float32, or
+/// float64 for float64 input. One pass over chunks of queries; never a [seq, seq] tensor.
 at::Tensor masked_attention(const at::Tensor& query, const KvPair& kv, const KvViewOptions& view,
                             int64_t sliding_window);
 

@@ -25,8 +25,9 @@ struct BlockContext {
   const Rope& rope;
   int64_t layer;
   QuantizedBlock& block;  ///< enters in full precision
-  /// Calibration hidden states entering the block, [samples, seq, hidden] in batches; empty without calibration. The first
-  /// come from the full-precision chain, the second through the blocks as quantized so far (cache in full precision).
+  /// Calibration hidden states entering the block, [samples, seq, hidden] in batches; empty without
+  /// calibration. The first come from the full-precision chain, the second through the blocks as
+  /// quantized so far (cache in full precision).
   const std::vector<at::Tensor>& inputs_full;
   const std::vector<at::Tensor>& inputs_quantized;
 };

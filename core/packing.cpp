@@ -21,7 +21,8 @@ std::vector<uint8_t> pack_codes(const std::vector<uint8_t>& codes, int bits) {
   std::vector<uint8_t> packed((codes.size() * width + 7) / 8, 0);
   for (size_t i = 0; i < codes.size(); ++i) {
     if (codes[i] >> width)
-      throw std::invalid_argument(fmt::format("pack: code {} does not fit {} bits", codes[i], bits));
+      throw std::invalid_argument(
+          fmt::format("pack: code {} does not fit {} bits", codes[i], bits));
     const size_t at = i * width;
     const unsigned shifted = static_cast<unsigned>(codes[i]) << (at % 8);
     packed[at / 8] = static_cast<uint8_t>(packed[at / 8] | (shifted & 0xffu));

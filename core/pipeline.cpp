@@ -22,7 +22,8 @@ AttentionFunction recording(const AttentionFunction& attention, const KvCodec& c
       return x.narrow(0, 0, std::min(kStatisticsSequences, x.size(0)))
           .narrow(2, 0, std::min(kStatisticsLength, x.size(2)));
     };
-    record_kv_statistics(recorder, layer, sample(in.query), sample(in.key), sample(in.value), codec);
+    record_kv_statistics(recorder, layer, sample(in.query), sample(in.key), sample(in.value),
+                         codec);
     return attention(in);
   };
 }
@@ -45,15 +46,16 @@ void carry_streams(const ModelSource& source, int64_t layer, const BlockWeights&
   for (Stream& stream : pass.streams) {
     for (StreamBatch& batch : stream.batches) {
       const KvCodec& codec = block.codec;
-      AttentionFunction attention =
-          stream.full_precision ? attention_of({}, kFullPrecision) : attention_of(codec, batch.view);
+      AttentionFunction attention = stream.full_precision ? attention_of({}, kFullPrecision)
+                                                          : attention_of(codec, batch.view);
       const AttentionFunction plain = attention;
       if (!stream.full_precision && !recorded) {
         attention = recording(plain, codec, layer, recorder);
         recorded = true;
       }
-      batch.hidden = forward_block(source.config(), layer, stream.full_precision ? full : block.weights,
-                                   source.rope(), batch.hidden, 0, attention);
+      batch.hidden =
+          forward_block(source.config(), layer, stream.full_precision ? full : block.weights,
+                        source.rope(), batch.hidden, 0, attention);
     }
   }
 }
@@ -85,7 +87,8 @@ void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& 
   for (int64_t layer = 0; layer < source.config().layers; ++layer) {
     const BlockWeights full = source.block(layer);
     QuantizedBlock block{full, {}};
-    BlockContext context{source.config(), source.rope(), layer, block, chains.full, chains.quantized};
+    BlockContext context{source.config(), source.rope(), layer,
+                         block,           chains.full,   chains.quantized};
     method.calibrate(context, recorder);
     carry(source, layer, full, chains.full);
     carry(source, layer, block.weights, chains.quantized);

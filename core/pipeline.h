@@ -11,13 +11,15 @@
 
 namespace wkvq {
 
-/// Sequences on their way through the blocks: hidden states [batch, seq, hidden], shorter sequences padded on the right.
+/// Sequences on their way through the blocks: hidden states [batch, seq, hidden], shorter sequences
+/// padded on the right.
 struct StreamBatch {
   at::Tensor hidden;
   KvViewOptions view;
 };
 
-/// One evaluation on its way: through the model in full precision, or quantized under each batch's view.
+/// One evaluation on its way: through the model in full precision, or quantized under each batch's
+/// view.
 struct Stream {
   bool full_precision = false;
   std::vector<StreamBatch> batches;
@@ -26,14 +28,16 @@ struct Stream {
 /// Everything that passes through the blocks together.
 struct BlockPass {
   std::vector<Stream> streams;
-  std::vector<at::Tensor> calibration;  ///< embedded calibration text, [samples, seq, hidden] in batches; may be empty
-  bool keep_blocks = false;             ///< collect the quantized blocks
-  std::vector<QuantizedBlock> blocks;   ///< filled where keep_blocks
+  std::vector<at::Tensor>
+      calibration;  ///< embedded calibration text, [samples, seq, hidden] in batches; may be empty
+  bool keep_blocks = false;                    ///< collect the quantized blocks
+  std::vector<QuantizedBlock> blocks;          ///< filled where keep_blocks
   std::function<void(int64_t done)> on_block;  ///< progress; may be empty
 };
 
-/// The block-major pass: each block is loaded once, quantized by `method`, and carries every stream on (docs/design.md). The
-/// streams' hidden states are replaced by those leaving the last block. Statistics come from the first quantized batch.
+/// The block-major pass: each block is loaded once, quantized by `method`, and carries every stream
+/// on (docs/design.md). The streams' hidden states are replaced by those leaving the last block.
+/// Statistics come from the first quantized batch.
 void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& recorder);
 
 /// The attention of a quantized block under `view`.

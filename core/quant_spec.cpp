@@ -33,8 +33,8 @@ void QuantSpec::visit(OptionVisitor& v) {
   v.choice("scale_dtype", scale_dtype, scale_dtype_names(), "dtype of stored scales and minima");
   check_bits(v, "bits", bits);
   if (group_size != -1 && group_size < 1)
-    v.reject("group_size", fmt::format("{}; expected a positive number, or -1 for the whole row",
-                                       group_size));
+    v.reject("group_size",
+             fmt::format("{}; expected a positive number, or -1 for the whole row", group_size));
   if (per_tensor && group_size != -1)
     v.reject("group_size", "cannot be combined with per_tensor: true");
 }
@@ -58,8 +58,8 @@ double QuantSpec::bits_per_value(int64_t width, int64_t compute_bits) const {
   const int64_t group = group_size == -1 ? width : group_size;
   const int64_t groups = (width + group - 1) / group;
   const int64_t scale = scale_bits(scale_dtype, compute_bits);
-  const int64_t second = form == QuantForm::kSymmetric   ? 0
-                         : form == QuantForm::kMinimum    ? scale
+  const int64_t second = form == QuantForm::kSymmetric        ? 0
+                         : form == QuantForm::kMinimum        ? scale
                          : range == QuantRange::kZeroIncluded ? bits
                                                               : 32;
   return static_cast<double>(bits) +

@@ -7,13 +7,15 @@
 namespace wkvq {
 
 /// The affine forms of a quantizer with codes 0..n, n = 2^bits - 1 (form C: two's complement).
-///   zero_point (A): s = (max - min) / n, z = round(-min / s), q = clamp(round(x / s) + z, 0, n), x' = (q - z) s
-///   minimum (B):    s = (max - min) / n, q = clamp(round((x - min) / s), 0, n), x' = q s + min      (KIVI's form)
-///   symmetric (C):  s = max|x| / (2^(bits-1) - 1), q = clamp(round(x / s), -2^(bits-1), 2^(bits-1) - 1), x' = q s
+///   zero_point (A): s = (max - min) / n, z = round(-min / s), q = clamp(round(x / s) + z, 0, n),
+///   x' = (q - z) s minimum (B):    s = (max - min) / n, q = clamp(round((x - min) / s), 0, n), x'
+///   = q s + min      (KIVI's form) symmetric (C):  s = max|x| / (2^(bits-1) - 1), q =
+///   clamp(round(x / s), -2^(bits-1), 2^(bits-1) - 1), x' = q s
 /// Rounding is half to even.
 enum class QuantForm { kZeroPoint, kMinimum, kSymmetric };
 
-/// Whether the range of a group is widened to hold 0 (GPTQ; zero points then fit `bits` bits) or is raw.
+/// Whether the range of a group is widened to hold 0 (GPTQ; zero points then fit `bits` bits) or is
+/// raw.
 enum class QuantRange { kZeroIncluded, kRaw };
 
 /// The dtype that scales and minima are rounded to; kCompute keeps them as computed.
@@ -21,8 +23,9 @@ enum class ScaleDtype { kCompute, kFloat32, kFloat16, kBfloat16 };
 
 /// How one tensor is quantized: a plain value. 16 bits is the identity, bit for bit.
 struct QuantSpec {
-  int64_t bits = 16;        ///< 2..8, or 16
-  int64_t group_size = -1;  ///< elements along the last dimension that share a scale; -1: the whole row
+  int64_t bits = 16;  ///< 2..8, or 16
+  int64_t group_size =
+      -1;  ///< elements along the last dimension that share a scale; -1: the whole row
   bool per_tensor = false;  ///< one scale for the whole tensor; group_size must be -1
   QuantForm form = QuantForm::kZeroPoint;
   QuantRange range = QuantRange::kZeroIncluded;
@@ -35,8 +38,9 @@ struct QuantSpec {
 
   void visit(OptionVisitor& v);
 
-  /// Stored bits of one element of a row of `width` elements: bits + overhead of scale and zero point or minimum, which take
-  /// `compute_bits` each where scale_dtype is kCompute (methods: N + (bits(s) + bits(z or min)) / g).
+  /// Stored bits of one element of a row of `width` elements: bits + overhead of scale and zero
+  /// point or minimum, which take `compute_bits` each where scale_dtype is kCompute (methods: N +
+  /// (bits(s) + bits(z or min)) / g).
   double bits_per_value(int64_t width, int64_t compute_bits) const;
 };
 

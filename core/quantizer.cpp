@@ -11,9 +11,13 @@ struct FakeQuantize : torch::autograd::Function<FakeQuantize> {
                             const QuantSpec& spec) {
     const QuantPlan plan = make_plan(x, spec);
     context->save_for_backward({x});
-    context->saved_data["plan"] = std::vector<int64_t>{
-        plan.rows,   plan.width, plan.group, plan.max_code, static_cast<int64_t>(plan.form),
-        static_cast<int64_t>(plan.stored), plan.include_zero};
+    context->saved_data["plan"] = std::vector<int64_t>{plan.rows,
+                                                       plan.width,
+                                                       plan.group,
+                                                       plan.max_code,
+                                                       static_cast<int64_t>(plan.form),
+                                                       static_cast<int64_t>(plan.stored),
+                                                       plan.include_zero};
     return fake_quant_forward(x, plan);
   }
 

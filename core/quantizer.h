@@ -7,9 +7,9 @@
 
 namespace wkvq {
 
-/// x' = decode(encode(x)) along the last dimension of `x`, fused. Differentiable: rounding is the identity backwards, the
-/// range of a group passes its gradient to the elements that set it. 16 bits returns `x` itself.
-/// Throws c10::Error where the group does not fit.
+/// x' = decode(encode(x)) along the last dimension of `x`, fused. Differentiable: rounding is the
+/// identity backwards, the range of a group passes its gradient to the elements that set it. 16
+/// bits returns `x` itself. Throws c10::Error where the group does not fit.
 at::Tensor fake_quantize(const at::Tensor& x, const QuantSpec& spec);
 
 /// The stored form of a tensor.

@@ -33,7 +33,8 @@ double logit_error(const at::Tensor& query, const at::Tensor& key, const KvTenso
   const at::Tensor error = (codec.fake(key) - key).to(at::kDouble);
   const int64_t repeat = query.size(1) / key.size(1), seq = query.size(2);
   const at::Tensor logits =
-      at::matmul(query.to(at::kDouble), error.repeat_interleave(repeat, 1).transpose(-1, -2)).tril();
+      at::matmul(query.to(at::kDouble), error.repeat_interleave(repeat, 1).transpose(-1, -2))
+          .tril();
   const double pairs = static_cast<double>(query.size(0) * query.size(1) * seq * (seq + 1)) / 2;
   return std::sqrt(logits.square().sum().item<double>() / pairs /
                    static_cast<double>(query.size(3)));
@@ -41,7 +42,9 @@ double logit_error(const at::Tensor& query, const at::Tensor& key, const KvTenso
 
 }  // namespace
 
-std::string statistics_group(int64_t layer) { return fmt::format("/statistics/block_{:02}", layer); }
+std::string statistics_group(int64_t layer) {
+  return fmt::format("/statistics/block_{:02}", layer);
+}
 
 double sqnr_db(const at::Tensor& x, const at::Tensor& y) {
   const at::Tensor signal = x.to(at::kDouble);
@@ -55,9 +58,9 @@ void record_weight_error(Recorder& recorder, int64_t layer, const std::string& l
   const std::string group = statistics_group(layer) + "/" + linear;
   const at::Tensor exact = weight.to(at::kDouble), error = quantized.to(at::kDouble) - exact;
   recorder.attribute(group, "sqnr_db", sqnr_db(weight, quantized));
-  recorder.attribute(group, "relative_error",
-                     std::sqrt(error.square().sum().item<double>() /
-                               exact.square().sum().item<double>()));
+  recorder.attribute(
+      group, "relative_error",
+      std::sqrt(error.square().sum().item<double>() / exact.square().sum().item<double>()));
   recorder.attribute(group, "largest_error", error.abs().max().item<double>());
 }
 

@@ -12,17 +12,21 @@ namespace wkvq {
 /// "/statistics/block_07".
 std::string statistics_group(int64_t layer);
 
-/// Signal-to-quantization-noise ratio in dB: 10 log10(sum x^2 / sum (x - y)^2); infinity where they are equal.
+/// Signal-to-quantization-noise ratio in dB: 10 log10(sum x^2 / sum (x - y)^2); infinity where they
+/// are equal.
 double sqnr_db(const at::Tensor& x, const at::Tensor& y);
 
-/// Writes sqnr_db, relative_error (|x - y| / |x|, Frobenius) and largest_error of one linear's weight [out, in].
+/// Writes sqnr_db, relative_error (|x - y| / |x|, Frobenius) and largest_error of one linear's
+/// weight [out, in].
 void record_weight_error(Recorder& recorder, int64_t layer, const std::string& linear,
                          const at::Tensor& weight, const at::Tensor& quantized);
 
-/// What a sample of tokens says about a block's cache: per channel (kv_heads x head_dim) min, max, mean and standard deviation
-/// of keys (after RoPE) and values, sqnr_db of their quantized copies, and the error of attention logits,
+/// What a sample of tokens says about a block's cache: per channel (kv_heads x head_dim) min, max,
+/// mean and standard deviation of keys (after RoPE) and values, sqnr_db of their quantized copies,
+/// and the error of attention logits,
 ///   logit_error = sqrt(mean over s <= t of (q_t . (khat_s - k_s))^2 / head_dim).
-/// `query` is [batch, heads, seq, head_dim]; `key` and `value` are [batch, kv_heads, seq, head_dim].
+/// `query` is [batch, heads, seq, head_dim]; `key` and `value` are [batch, kv_heads, seq,
+/// head_dim].
 void record_kv_statistics(Recorder& recorder, int64_t layer, const at::Tensor& query,
                           const at::Tensor& key, const at::Tensor& value, const KvCodec& codec);
 

@@ -37,7 +37,8 @@ struct ResolvedSweep {
 ResolvedSweep resolve(const SweepOptions& options, Session& session) {
   ResolvedSweep sweep{load_sweep(options.file, options.overrides), {}};
   std::vector<std::string> ids;
-  // All configurations are read before any model is opened: a typing error in the last run costs nothing.
+  // All configurations are read before any model is opened: a typing error in the last run costs
+  // nothing.
   for (PlannedRun& planned : sweep.file.runs) {
     sweep.runs.push_back({.config = read_run_config(planned.config)});
     if (!options.device.empty()) sweep.runs.back().config.model.device = options.device;
@@ -55,7 +56,8 @@ ResolvedSweep resolve(const SweepOptions& options, Session& session) {
   require_distinct(sweep.file, ids);
   if (options.only.empty()) return sweep;
   std::vector<ResolvedRun> selected;
-  for (const size_t i : select_runs(ids, options.only)) selected.push_back(std::move(sweep.runs[i]));
+  for (const size_t i : select_runs(ids, options.only))
+    selected.push_back(std::move(sweep.runs[i]));
   sweep.runs = std::move(selected);
   return sweep;
 }
@@ -97,7 +99,9 @@ int plan_command(const SweepOptions& options, std::ostream& out) {
     fmt::print(out, "{:<8}{:>10.2f} GB  {}\n", run.done ? "done" : "to do", memory / 1e9, run.id);
     done += run.done;
   }
-  fmt::print(out, "{} runs of sweep '{}', {} done; GB = 1e9 bytes, an estimate of weights held, streams and logits\n",
+  fmt::print(out,
+             "{} runs of sweep '{}', {} done; GB = 1e9 bytes, an estimate of weights held, streams "
+             "and logits\n",
              sweep.runs.size(), sweep.file.name, done);
   return 0;
 }

@@ -17,11 +17,12 @@ struct SweepOptions {
   bool force = false;                  ///< run again what is done
 };
 
-/// Lists the runs of a sweep with their ids, what is done and the estimated memory. Returns the exit code.
+/// Lists the runs of a sweep with their ids, what is done and the estimated memory. Returns the
+/// exit code.
 int plan_command(const SweepOptions& options, std::ostream& out);
 
-/// Runs what is not done yet. A failed run is recorded and the sweep goes on; returns 1 where one failed. Bad input throws
-/// ConfigError before the first run starts.
+/// Runs what is not done yet. A failed run is recorded and the sweep goes on; returns 1 where one
+/// failed. Bad input throws ConfigError before the first run starts.
 int run_command(const SweepOptions& options, std::ostream& out);
 
 /// `wkvq list methods|tasks|datasets|families [NAME]`.

@@ -14,10 +14,13 @@ namespace wkvq {
 
 namespace {
 
-// Tokens of a batch: enough for efficient matrix products, few enough for activations to stay in cache.
+// Tokens of a batch: enough for efficient matrix products, few enough for activations to stay in
+// cache.
 constexpr int64_t kBatchTokens = 2048;
 
-int64_t length_of(const Request& request) { return static_cast<int64_t>(request.tokens.size()); }
+int64_t length_of(const Request& request) {
+  return static_cast<int64_t>(request.tokens.size());
+}
 
 at::Tensor padded(const std::vector<Request>& requests, const std::vector<size_t>& indices) {
   int64_t longest = 0;
@@ -46,8 +49,9 @@ std::vector<RequestBatch> make_batches(const std::vector<Request>& requests,
   std::vector<RequestBatch> batches;
   for (const size_t i : order) {
     const int64_t tokens =
-        batches.empty() ? 0
-                        : static_cast<int64_t>(batches.back().requests.size() + 1) * length_of(requests[i]);
+        batches.empty()
+            ? 0
+            : static_cast<int64_t>(batches.back().requests.size() + 1) * length_of(requests[i]);
     if (batches.empty() || tokens > kBatchTokens || batches.back().view.prefill != prefill_of(i)) {
       batches.push_back({{}, {}, view});
       batches.back().view.prefill = prefill_of(i);
@@ -79,9 +83,8 @@ std::vector<PreparedEvaluation> prepare_evaluations(const RunConfig& config, Ses
     const KvViewOptions& view = config.view_of(entry);
     check_kv_options(config.method->kv(), view, architecture);
     const Corpus& corpus = session.corpus(config.model, entry.data);
-    PreparedEvaluation one{.entry = &entry,
-                           .kv_mode = config.kv_mode(entry),
-                           .data_fingerprint = corpus.fingerprint};
+    PreparedEvaluation one{
+        .entry = &entry, .kv_mode = config.kv_mode(entry), .data_fingerprint = corpus.fingerprint};
     one.requests = entry.task->prepare(corpus, architecture.max_positions);
     one.batches = make_batches(one.requests, view, entry.context_prefill);
     const SourceOptions& source = model.source->options();
@@ -105,9 +108,11 @@ double estimated_bytes(const RunConfig& config, Session& session) {
   for (const PreparedEvaluation& one : prepare_evaluations(config, session))
     for (const RequestBatch& batch : one.batches)
       tokens += static_cast<double>(batch.tokens.numel()) * (one.needs_reference() ? 2 : 1);
-  const double activations = static_cast<double>(kBatchTokens * (4 * m.intermediate_size + 8 * m.hidden_size));
+  const double activations =
+      static_cast<double>(kBatchTokens * (4 * m.intermediate_size + 8 * m.hidden_size));
   const double logits = static_cast<double>(4 * 128 * m.vocab_size);
-  return width * (blocks * block + tables + tokens * static_cast<double>(m.hidden_size) + activations + logits);
+  return width * (blocks * block + tables + tokens * static_cast<double>(m.hidden_size) +
+                  activations + logits);
 }
 
 Stream embed_stream(const ModelSource& source, const PreparedEvaluation& prepared,
@@ -144,7 +149,8 @@ std::vector<Scored> score_evaluation(const Head& head, const PreparedEvaluation&
     for (size_t row = 0; row < indices.size(); ++row) {
       const auto i = static_cast<int64_t>(row);
       const at::Tensor exact = reference.empty() ? at::Tensor() : reference[b][i];
-      scored[indices[row]] = score_request(head, prepared.requests[indices[row]], hidden[b][i], {exact});
+      scored[indices[row]] =
+          score_request(head, prepared.requests[indices[row]], hidden[b][i], {exact});
     }
   }
   return scored;

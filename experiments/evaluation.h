@@ -9,7 +9,8 @@
 
 namespace wkvq {
 
-/// Requests of one entry that go through the model together: equal prefill, similar length, padded on the right.
+/// Requests of one entry that go through the model together: equal prefill, similar length, padded
+/// on the right.
 struct RequestBatch {
   std::vector<size_t> requests;  ///< indices into PreparedEvaluation::requests
   at::Tensor tokens;             ///< [batch, seq] int64
@@ -28,21 +29,23 @@ struct PreparedEvaluation {
   bool needs_reference() const { return entry->task->needs_full_precision(); }
 };
 
-/// Loads the data of every entry and cuts it into batches; checks views against the model. ConfigError before any work.
+/// Loads the data of every entry and cuts it into batches; checks views against the model.
+/// ConfigError before any work.
 std::vector<PreparedEvaluation> prepare_evaluations(const RunConfig& config, Session& session);
 
-/// Bytes that a run is expected to hold at its peak: the resident or streamed weights, the streams' hidden states, one batch's
-/// activations and the logits being scored. An estimate.
+/// Bytes that a run is expected to hold at its peak: the resident or streamed weights, the streams'
+/// hidden states, one batch's activations and the logits being scored. An estimate.
 double estimated_bytes(const RunConfig& config, Session& session);
 
-/// Scores an entry from the hidden states that left the last block, one tensor a batch; `reference` is empty or those of the full
-/// precision model.
+/// Scores an entry from the hidden states that left the last block, one tensor a batch; `reference`
+/// is empty or those of the full precision model.
 std::vector<Scored> score_evaluation(const Head& head, const PreparedEvaluation& prepared,
                                      const std::vector<at::Tensor>& hidden,
                                      const std::vector<at::Tensor>& reference);
 
 /// The batches of `prepared` embedded, ready for the blocks.
-Stream embed_stream(const ModelSource& source, const PreparedEvaluation& prepared, bool full_precision);
+Stream embed_stream(const ModelSource& source, const PreparedEvaluation& prepared,
+                    bool full_precision);
 
 /// The hidden states of `prepared` through the quantized blocks token by token.
 std::vector<at::Tensor> decode_stream(ModelSource& source, const PreparedEvaluation& prepared,

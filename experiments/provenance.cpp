@@ -6,7 +6,9 @@
 
 namespace wkvq {
 
-const char* git_version() { return WKVQ_GIT_VERSION; }
+const char* git_version() {
+  return WKVQ_GIT_VERSION;
+}
 
 void record_provenance(Recorder& recorder, const ModelSource& source) {
   recorder.attribute("/", "git", git_version());

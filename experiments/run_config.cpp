@@ -37,7 +37,8 @@ EvaluationEntry read_evaluation(YamlMap& map) {
     void visit(OptionVisitor& v) {
       v("name", entry.name, "name in tables instead of data set and KV mode");
       v("context_prefill", entry.context_prefill, "mode past: contexts attend in full precision");
-      v.choice("engine", entry.engine, {"one_pass", "cache"}, "one pass, or decoding token by token");
+      v.choice("engine", entry.engine, {"one_pass", "cache"},
+               "one pass, or decoding token by token");
     }
   };
   entry.context_prefill = entry.task->has_prefill();
@@ -61,7 +62,8 @@ void write_dataset(YamlWriter& writer, const DatasetChoice& choice) {
   writer.end();
 }
 
-/// Two metrics of one name would overwrite each other; perplexity and acc stand for the entry's metrics.
+/// Two metrics of one name would overwrite each other; perplexity and acc stand for the entry's
+/// metrics.
 void require_distinct_names(const RunConfig& config) {
   std::set<std::string> names;
   for (const EvaluationEntry& entry : config.evaluations) {
@@ -75,10 +77,12 @@ void require_distinct_names(const RunConfig& config) {
 
 void ModelOptions::visit(OptionVisitor& v) {
   v("path", path, "folder with config.json and safetensors");
-  v.choice("dtype", dtype, {"float32", "float64", "bfloat16", "float16"}, "dtype of the computation");
+  v.choice("dtype", dtype, {"float32", "float64", "bfloat16", "float16"},
+           "dtype of the computation");
   v("device", device, "cpu, cuda or cuda:<index>");
   v.choice("blocks", blocks, {"auto", "resident", "streaming"},
-           "keep blocks in memory, or load them one at a time; auto: resident up to a quarter of memory");
+           "keep blocks in memory, or load them one at a time; auto: resident up to a quarter of "
+           "memory");
   if (path.empty()) v.reject("path", "missing; expected a model folder");
 }
 
@@ -125,12 +129,16 @@ RunConfig read_run_config(const YamlNode& node) {
     calibration.finish();
     config.calibration = options;
   } else if (config.method->needs_calibration()) {
-    config_error("{}: method: these options need calibration text; expected a key 'calibration' with a dataset",
-                 node.where());
+    config_error(
+        "{}: method: these options need calibration text; expected a key 'calibration' with a "
+        "dataset",
+        node.where());
   }
 
-  for (YamlMap& entry : map.take_maps("evaluate")) config.evaluations.push_back(read_evaluation(entry));
-  if (config.evaluations.empty()) config_error("{}: evaluate: expected at least one entry", node.where());
+  for (YamlMap& entry : map.take_maps("evaluate"))
+    config.evaluations.push_back(read_evaluation(entry));
+  if (config.evaluations.empty())
+    config_error("{}: evaluate: expected at least one entry", node.where());
   map.finish();
   require_distinct_names(config);
   return config;

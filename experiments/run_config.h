@@ -40,7 +40,8 @@ struct CalibrationOptions {
   void visit(OptionVisitor& v);
 };
 
-/// How an evaluation runs the model: all positions in one pass, or token by token through the cache.
+/// How an evaluation runs the model: all positions in one pass, or token by token through the
+/// cache.
 enum class Engine { kOnePass, kCache };
 
 /// One entry of `evaluate:`.

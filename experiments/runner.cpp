@@ -50,7 +50,8 @@ std::vector<at::Tensor> embed_windows(const ModelSource& source,
   };
   for (const auto& window : windows) {
     const auto length = static_cast<int64_t>(window.size());
-    if (!rows.empty() && ((static_cast<int64_t>(rows.size()) + 1) * length > kTokens || rows[0].size(0) != length))
+    if (!rows.empty() &&
+        ((static_cast<int64_t>(rows.size()) + 1) * length > kTokens || rows[0].size(0) != length))
       flush();
     rows.push_back(at::tensor(at::ArrayRef<int32_t>(window), at::kLong));
   }
@@ -75,11 +76,12 @@ void record_metrics(Recorder& recorder, const RunConfig& config, const PreparedE
   }
 }
 
-/// The streams of a run: one quantized per one-pass entry, one in full precision per reference not yet known.
+/// The streams of a run: one quantized per one-pass entry, one in full precision per reference not
+/// yet known.
 struct Streams {
   BlockPass pass;
-  std::vector<int64_t> quantized;            ///< by entry: index into pass.streams, -1 for engine cache
-  std::map<std::string, size_t> reference;   ///< by batches_key: index into pass.streams
+  std::vector<int64_t> quantized;  ///< by entry: index into pass.streams, -1 for engine cache
+  std::map<std::string, size_t> reference;  ///< by batches_key: index into pass.streams
 };
 
 Streams make_streams(const ModelSource& source, const std::vector<PreparedEvaluation>& prepared,
@@ -146,8 +148,9 @@ void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
                                                    : *session.full_precision(one.batches_key);
     }
     const std::vector<at::Tensor> hidden =
-        streams.quantized[i] < 0 ? decode_stream(source, one, pass.blocks)
-                                 : hidden_of(pass.streams[static_cast<size_t>(streams.quantized[i])]);
+        streams.quantized[i] < 0
+            ? decode_stream(source, one, pass.blocks)
+            : hidden_of(pass.streams[static_cast<size_t>(streams.quantized[i])]);
     const std::vector<Scored> scored = score_evaluation(head, one, hidden, reference);
     record_metrics(recorder, config, one, one.entry->task->score(scored));
     on_progress(layers + static_cast<int64_t>(i) + 1, total);

@@ -17,11 +17,12 @@ struct Fingerprints {
   std::vector<std::string> data;  ///< calibration first where there is one, then the evaluations
 };
 
-/// Loads model and data as far as needed to know the fingerprints and to find bad input. ConfigError.
+/// Loads model and data as far as needed to know the fingerprints and to find bad input.
+/// ConfigError.
 Fingerprints fingerprints_of(const RunConfig& config, Session& session);
 
-/// Executes one run and writes everything but the root attributes' times and status into `recorder`.
-/// `on_progress(done, total)` counts blocks and evaluations.
+/// Executes one run and writes everything but the root attributes' times and status into
+/// `recorder`. `on_progress(done, total)` counts blocks and evaluations.
 void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
                  const std::function<void(int64_t, int64_t)>& on_progress);
 

@@ -14,8 +14,9 @@ struct Reference {
   at::Tensor hidden;  ///< [seq, hidden] of the same request, or undefined
 };
 
-/// Scores one request from the hidden states [seq, hidden] that leave its last block: the token at position i + 1 is predicted
-/// from position i. Log-probabilities in float32, or float64 for float64 hidden states; KL sums in double.
+/// Scores one request from the hidden states [seq, hidden] that leave its last block: the token at
+/// position i + 1 is predicted from position i. Log-probabilities in float32, or float64 for
+/// float64 hidden states; KL sums in double.
 Scored score_request(const Head& head, const Request& request, const at::Tensor& hidden,
                      const Reference& reference);
 

@@ -42,7 +42,8 @@ std::vector<std::vector<int32_t>> read_sampled(const std::filesystem::path& path
                                                int64_t length) {
   const TokenArray array = read_safetensors_tokens(path, "tokens");
   if (array.shape != std::vector<int64_t>{count, length})
-    config_error("{}: sampled text of another shape than asked for; remove the file", path.string());
+    config_error("{}: sampled text of another shape than asked for; remove the file",
+                 path.string());
   std::vector<std::vector<int32_t>> texts;
   for (auto row = array.values.begin(); row != array.values.end(); row += length)
     texts.emplace_back(row, row + length);
@@ -54,14 +55,14 @@ void write_sampled(const std::filesystem::path& path,
   std::vector<int32_t> flat;
   for (const auto& text : texts) flat.insert(flat.end(), text.begin(), text.end());
   std::filesystem::create_directories(path.parent_path());
-  write_safetensors(path,
-                    {{.name = "tokens",
-                      .dtype = "I32",
-                      .shape = {static_cast<int64_t>(texts.size()),
-                                static_cast<int64_t>(texts.front().size())},
-                      .data = reinterpret_cast<const std::byte*>(flat.data()),
-                      .bytes = flat.size() * sizeof(int32_t)}},
-                    {});
+  write_safetensors(
+      path,
+      {{.name = "tokens",
+        .dtype = "I32",
+        .shape = {static_cast<int64_t>(texts.size()), static_cast<int64_t>(texts.front().size())},
+        .data = reinterpret_cast<const std::byte*>(flat.data()),
+        .bytes = flat.size() * sizeof(int32_t)}},
+      {});
 }
 
 }  // namespace

@@ -18,12 +18,13 @@ struct LoadedModel {
   std::unique_ptr<Tokenizer> tokenizer;
   std::string fingerprint;
 
-  /// The token a text begins with when sampled: BOS where the tokenizer adds it, else EOS, else token 0.
+  /// The token a text begins with when sampled: BOS where the tokenizer adds it, else EOS, else
+  /// token 0.
   int64_t start_token() const;
 };
 
-/// What the runs of a sweep share: models, corpora, the full-precision model's hidden states. Nothing here changes a result;
-/// it only saves doing the same work again.
+/// What the runs of a sweep share: models, corpora, the full-precision model's hidden states.
+/// Nothing here changes a result; it only saves doing the same work again.
 class Session {
  public:
   /// `cache` is the folder for sampled text.
@@ -32,12 +33,14 @@ class Session {
   LoadedModel& model(const ModelOptions& options);
   /// The corpus of `choice` for `model`.
   const Corpus& corpus(const ModelOptions& options, const DatasetChoice& choice);
-  /// Hidden states that leave the full-precision model, kept by `key`; null where they were not stored.
+  /// Hidden states that leave the full-precision model, kept by `key`; null where they were not
+  /// stored.
   const std::vector<at::Tensor>* full_precision(const std::string& key) const;
   void store_full_precision(const std::string& key, std::vector<at::Tensor> hidden);
 
  private:
-  std::vector<std::vector<int32_t>> sampled(LoadedModel& model, int64_t count, int64_t length, int64_t seed);
+  std::vector<std::vector<int32_t>> sampled(LoadedModel& model, int64_t count, int64_t length,
+                                            int64_t seed);
 
   std::filesystem::path cache_;
   std::map<std::string, LoadedModel> models_;

@@ -19,7 +19,8 @@ Entry entry(const char* name) {
   return {name, [] { return std::unique_ptr<Method>(std::make_unique<M>()); }};
 }
 
-// One line a method; explicit, because the linker drops self-registering objects of static libraries.
+// One line a method; explicit, because the linker drops self-registering objects of static
+// libraries.
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> table{
       entry<Rtn>("rtn"),

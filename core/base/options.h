@@ -46,7 +46,8 @@ class OptionVisitor {
   /// struct itself). A reader throws ConfigError with file:line:column; writers ignore it.
   virtual void reject(const char* name, const std::string& why) = 0;
 
-  /// What the visit is for: taking values in, writing out those in force, or explaining what there is.
+  /// What the visit is for: taking values in, writing out those in force, or explaining what there
+  /// is.
   enum class Purpose { kRead, kWrite, kExplain };
   virtual Purpose purpose() const = 0;
 

@@ -48,7 +48,8 @@ bool has_avx2() {
 }
 
 template <class T>
-void quantize_rows(const QuantBuffers<T>& buffers, const QuantPlan& plan, const at::Device& device) {
+void quantize_rows(const QuantBuffers<T>& buffers, const QuantPlan& plan,
+                   const at::Device& device) {
   if (device.is_cuda()) {
 #ifdef WKVQ_WITH_CUDA
     quantize_rows_cuda(buffers, plan, c10::cuda::getCurrentCUDAStream(device.index()).stream());
@@ -78,13 +79,15 @@ void dispatch(at::ScalarType type, F&& f) {
 }
 
 /// `x` as the kernels read it.
-at::Tensor computable(const at::Tensor& x) { return x.to(compute_type(x.scalar_type())).contiguous(); }
+at::Tensor computable(const at::Tensor& x) {
+  return x.to(compute_type(x.scalar_type())).contiguous();
+}
 
 }  // namespace
 
 QuantPlan make_plan(const at::Tensor& x, const QuantSpec& spec) {
-  TORCH_CHECK(x.is_floating_point() && x.dim() >= 1 && x.numel() > 0,
-              "quantizer: got ", x.toString(), " ", x.sizes(), "; expected a non-empty floating-point tensor");
+  TORCH_CHECK(x.is_floating_point() && x.dim() >= 1 && x.numel() > 0, "quantizer: got ",
+              x.toString(), " ", x.sizes(), "; expected a non-empty floating-point tensor");
   TORCH_CHECK(!spec.identity(), "quantizer: 16 bits has no plan");
   const int64_t width = spec.per_tensor ? x.numel() : x.size(-1);
   const int64_t group = spec.group_size == -1 ? width : spec.group_size;

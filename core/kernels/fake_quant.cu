@@ -29,7 +29,8 @@ __global__ void quantize_groups(QuantBuffers<T> buffers, QuantPlan plan, int64_t
     if (buffers.codes) buffers.codes[first + i] = static_cast<uint8_t>(q - p.low);
   }
   if (buffers.scale) buffers.scale[index] = p.scale;
-  if (buffers.offset) buffers.offset[index] = plan.form == PlanForm::kZeroPoint ? p.zero : p.minimum;
+  if (buffers.offset)
+    buffers.offset[index] = plan.form == PlanForm::kZeroPoint ? p.zero : p.minimum;
 }
 
 }  // namespace
@@ -40,8 +41,8 @@ void quantize_rows_cuda(const QuantBuffers<T>& buffers, const QuantPlan& plan, v
   const int64_t groups = (plan.width + plan.group - 1) / plan.group;
   const int64_t blocks = (plan.rows * groups + kThreads - 1) / kThreads;
   if (blocks == 0) return;
-  quantize_groups<<<static_cast<unsigned>(blocks), kThreads, 0, static_cast<cudaStream_t>(stream)>>>(
-      buffers, plan, groups);
+  quantize_groups<<<static_cast<unsigned>(blocks), kThreads, 0,
+                    static_cast<cudaStream_t>(stream)>>>(buffers, plan, groups);
 }
 
 template void quantize_rows_cuda(const QuantBuffers<float>&, const QuantPlan&, void*);

@@ -7,15 +7,18 @@
 
 namespace wkvq {
 
-/// The plan of quantizing `x` (last dimension grouped) by `spec`. Throws c10::Error where the group does not fit.
+/// The plan of quantizing `x` (last dimension grouped) by `spec`. Throws c10::Error where the group
+/// does not fit.
 QuantPlan make_plan(const at::Tensor& x, const QuantSpec& spec);
 
-/// Quantizes and dequantizes in one read and one write; no gradient. `x` is contiguous, float64, float32, bfloat16 or float16
-/// (half types compute in float32). The CPU version is the specification of the CUDA one.
+/// Quantizes and dequantizes in one read and one write; no gradient. `x` is contiguous, float64,
+/// float32, bfloat16 or float16 (half types compute in float32). The CPU version is the
+/// specification of the CUDA one.
 at::Tensor fake_quant_forward(const at::Tensor& x, const QuantPlan& plan);
 
-/// Gradient of fake_quant_forward with rounding (of codes and zero points) taken as the identity: passes inside the range,
-/// and reaches the smallest and the largest element of a group through its scale and minimum. CPU, float32 or float64.
+/// Gradient of fake_quant_forward with rounding (of codes and zero points) taken as the identity:
+/// passes inside the range, and reaches the smallest and the largest element of a group through its
+/// scale and minimum. CPU, float32 or float64.
 at::Tensor fake_quant_backward(const at::Tensor& grad, const at::Tensor& x, const QuantPlan& plan);
 
 struct EncodedGroups {
@@ -27,7 +30,6 @@ struct EncodedGroups {
 /// The codes and parameters that fake_quant_forward goes through.
 EncodedGroups encode_groups(const at::Tensor& x, const QuantPlan& plan);
 /// decode_groups(encode_groups(x)) == fake_quant_forward(x), bit for bit.
-at::Tensor decode_groups(const EncodedGroups& encoded, const QuantPlan& plan,
-                         at::ScalarType dtype);
+at::Tensor decode_groups(const EncodedGroups& encoded, const QuantPlan& plan, at::ScalarType dtype);
 
 }  // namespace wkvq

@@ -12,12 +12,14 @@
 #define WKVQ_HOST_DEVICE
 #endif
 
-// The arithmetic of one quantization group, shared word for word by the CPU and the CUDA kernels. Internal linkage: the CPU
-// kernel is compiled for several instruction sets, and the linker must not mix them.
+// The arithmetic of one quantization group, shared word for word by the CPU and the CUDA kernels.
+// Internal linkage: the CPU kernel is compiled for several instruction sets, and the linker must
+// not mix them.
 namespace wkvq {
 namespace {
 
-/// What a group stores: x' = (q - zero) * scale + minimum. Form A uses zero, form B minimum, form C neither.
+/// What a group stores: x' = (q - zero) * scale + minimum. Form A uses zero, form B minimum, form C
+/// neither.
 template <class T>
 struct GroupParams {
   T scale;
@@ -27,8 +29,12 @@ struct GroupParams {
   T high;  // highest code
 };
 
-WKVQ_HOST_DEVICE inline float round_half_even(float x) { return rintf(x); }
-WKVQ_HOST_DEVICE inline double round_half_even(double x) { return rint(x); }
+WKVQ_HOST_DEVICE inline float round_half_even(float x) {
+  return rintf(x);
+}
+WKVQ_HOST_DEVICE inline double round_half_even(double x) {
+  return rint(x);
+}
 
 /// float rounded to bfloat16 and back, half to even, kept finite.
 WKVQ_HOST_DEVICE inline float to_bfloat16(float x) {

@@ -20,7 +20,8 @@ struct QuantPlan {
   int64_t groups_per_row() const { return (width + group - 1) / group; }
 };
 
-/// Where a kernel reads and writes; [rows, width] contiguous, scale and offset [rows, groups_per_row()].
+/// Where a kernel reads and writes; [rows, width] contiguous, scale and offset [rows,
+/// groups_per_row()].
 template <class T>
 struct QuantBuffers {
   const T* input = nullptr;

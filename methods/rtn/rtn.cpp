@@ -17,10 +17,13 @@ std::string Rtn::summary() const {
 
 void Rtn::check(const ModelConfig& model) const {
   if (weight_.identity()) return;
-  for (const int64_t inputs : {model.hidden_size, model.heads * model.head_dim, model.intermediate_size})
+  for (const int64_t inputs :
+       {model.hidden_size, model.heads * model.head_dim, model.intermediate_size})
     if (weight_.group_size > inputs)
-      config_error("method.weight: group_size {} does not fit the {} inputs of a linear; expected at most that, or -1",
-                   weight_.group_size, inputs);
+      config_error(
+          "method.weight: group_size {} does not fit the {} inputs of a linear; expected at most "
+          "that, or -1",
+          weight_.group_size, inputs);
 }
 
 void Rtn::calibrate(BlockContext& context, Recorder& recorder) {

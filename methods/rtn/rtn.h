@@ -4,7 +4,8 @@
 
 namespace wkvq {
 
-/// Round to nearest: every linear weight on its own grid, keys and values by the codec, nothing learned.
+/// Round to nearest: every linear weight on its own grid, keys and values by the codec, nothing
+/// learned.
 class Rtn final : public Method {
  public:
   void visit(OptionVisitor& v) override;

@@ -29,7 +29,10 @@ std::vector<Case> cases() {
       {"window and sinks", {.mode = ViewMode::kPast, .window = 5, .sinks = 3}, four, four},
       {"window longer than the text", {.mode = ViewMode::kPast, .window = 900}, four, four},
       {"prefill", {.mode = ViewMode::kPast, .prefill = 9}, four, three},
-      {"prefill, window, sinks", {.mode = ViewMode::kPast, .window = 4, .sinks = 2, .prefill = 20}, four, four},
+      {"prefill, window, sinks",
+       {.mode = ViewMode::kPast, .window = 4, .sinks = 2, .prefill = 20},
+       four,
+       four},
       {"kivi, one group a window", {.mode = ViewMode::kKivi, .window = 4}, time, three},
       {"kivi, two groups a window", {.mode = ViewMode::kKivi, .window = 8}, time, four},
   };
@@ -41,8 +44,8 @@ at::Tensor by_cache(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
   std::vector<at::Tensor> outputs;
   int64_t t = 0;
   const auto step = [&](int64_t n) {
-    outputs.push_back(cache.step(q.narrow(2, t, n), k.narrow(2, t, n), v.narrow(2, t, n),
-                                 sliding_window));
+    outputs.push_back(
+        cache.step(q.narrow(2, t, n), k.narrow(2, t, n), v.narrow(2, t, n), sliding_window));
     t += n;
   };
   if (view.prefill > 0) step(view.prefill);
@@ -55,7 +58,8 @@ at::Tensor by_cache(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
 TEST_CASE("attention: one pass equals decoding through the cache, every mode") {
   at::manual_seed(11);
   // 72 tokens cross the chunk of 64 queries; heads : kv_heads covers GQA, MQA and MHA; batch > 1.
-  for (const auto& [heads, kv_heads] : std::vector<std::pair<int64_t, int64_t>>{{4, 2}, {3, 1}, {2, 2}}) {
+  for (const auto& [heads, kv_heads] :
+       std::vector<std::pair<int64_t, int64_t>>{{4, 2}, {3, 1}, {2, 2}}) {
     const at::Tensor q = at::randn({2, heads, 72, 8}, at::kDouble) * 2;
     const at::Tensor k = at::randn({2, kv_heads, 72, 8}, at::kDouble) + 0.5;
     const at::Tensor v = at::randn({2, kv_heads, 72, 8}, at::kDouble);
@@ -75,7 +79,8 @@ TEST_CASE("attention: one pass equals decoding through the cache, every mode") {
 
 TEST_CASE("attention: static channels go through the cache unchanged") {
   at::manual_seed(12);
-  const at::Tensor q = at::randn({1, 4, 40, 8}, at::kDouble), v = at::randn({1, 2, 40, 8}, at::kDouble);
+  const at::Tensor q = at::randn({1, 4, 40, 8}, at::kDouble),
+                   v = at::randn({1, 2, 40, 8}, at::kDouble);
   const at::Tensor k = at::randn({1, 2, 40, 8}, at::kDouble) * 0.3 + at::arange(1, 9) * 4;
   KvTensorOptions options{.bits = 3};
   options.channel = {ChannelMode::kStatic, ChannelMode::kStatic, 0.75};
@@ -84,7 +89,9 @@ TEST_CASE("attention: static channels go through the cache unchanged") {
   const KvCodec codec{{options, range}, {}};
   const KvViewOptions view{.mode = ViewMode::kPast};
   REQUIRE((quantized_attention(q, k, v, codec, view, 0) - by_cache(q, k, v, codec, view, 0))
-              .abs().max().item<double>() < 1e-9);
+              .abs()
+              .max()
+              .item<double>() < 1e-9);
   // Channels with offsets and unequal ranges are what the transformation is for.
   const KvCodec plain{{KvTensorOptions{.bits = 3}, {}}, {}};
   REQUIRE((codec.key.fake(k) - k).abs().mean().item<double>() <
@@ -92,12 +99,14 @@ TEST_CASE("attention: static channels go through the cache unchanged") {
 }
 
 TEST_CASE("attention: the newest token is in full precision under past, by hand") {
-  // One head, one channel, two tokens. Values 0 and 1 quantize exactly (they are their groups' minima); key 2 of head_dim 2 does not.
+  // One head, one channel, two tokens. Values 0 and 1 quantize exactly (they are their groups'
+  // minima); key 2 of head_dim 2 does not.
   const at::Tensor k = at::tensor({1.0, 0.4, 0.0, 2.0, 0.9, -1.0}, at::kDouble).view({1, 1, 2, 3});
   const at::Tensor v = at::tensor({0.0, 0.0, 0.0, 1.0, 1.0, 1.0}, at::kDouble).view({1, 1, 2, 3});
   const at::Tensor q = at::ones({1, 1, 2, 3}, at::kDouble);
   const KvCodec codec{{KvTensorOptions{.bits = 2}, {}}, {KvTensorOptions{.bits = 2}, {}}};
-  // Token 0 quantized: step 1/3, 0.4 -> 1/3, score (1 + 1/3) / sqrt(3). Token 1 exact: (2 + 0.9 - 1) / sqrt(3); quantized, step 1: 2 + 1 - 1.
+  // Token 0 quantized: step 1/3, 0.4 -> 1/3, score (1 + 1/3) / sqrt(3). Token 1 exact: (2 + 0.9 -
+  // 1) / sqrt(3); quantized, step 1: 2 + 1 - 1.
   const double past = 4.0 / 3, own = 1.9, own_quantized = 2.0, root = std::sqrt(3.0);
   const auto weight = [&](double a, double b) { return 1 / (1 + std::exp((a - b) / root)); };
   const auto last = [&](ViewMode mode) {
@@ -108,29 +117,35 @@ TEST_CASE("attention: the newest token is in full precision under past, by hand"
   REQUIRE(last(ViewMode::kNone) == Approx(weight(1.4, own)).epsilon(1e-12));
 }
 
-TEST_CASE("attention: a row of a batch does not see another, padding on the right changes nothing") {
+TEST_CASE(
+    "attention: a row of a batch does not see another, padding on the right changes nothing") {
   at::manual_seed(13);
-  const at::Tensor q = at::randn({3, 4, 33, 8}, at::kDouble), k = at::randn({3, 2, 33, 8}, at::kDouble);
+  const at::Tensor q = at::randn({3, 4, 33, 8}, at::kDouble),
+                   k = at::randn({3, 2, 33, 8}, at::kDouble);
   const at::Tensor v = at::randn({3, 2, 33, 8}, at::kDouble);
   for (const Case& c : cases()) {
     if (c.view.prefill > 0) continue;
     const KvCodec codec{{c.key, {}}, {c.value, {}}};
     const at::Tensor whole = quantized_attention(q, k, v, codec, c.view, 0);
-    for (const auto& [index, length] : std::vector<std::pair<int64_t, int64_t>>{{0, 33}, {1, 17}, {2, 2}}) {
+    for (const auto& [index, length] :
+         std::vector<std::pair<int64_t, int64_t>>{{0, 33}, {1, 17}, {2, 2}}) {
       const auto part = [&, i = index, n = length](const at::Tensor& x) {
         return x.narrow(0, i, 1).narrow(2, 0, n);
       };
       INFO(c.name << ", row " << index);
       // Matrix products of another shape may sum in another order.
       REQUIRE((quantized_attention(part(q), part(k), part(v), codec, c.view, 0) - part(whole))
-                  .abs().max().item<double>() < 1e-12);
+                  .abs()
+                  .max()
+                  .item<double>() < 1e-12);
     }
   }
 }
 
 TEST_CASE("attention: 16 bits in every mode is full precision, bit for bit") {
   at::manual_seed(14);
-  const at::Tensor q = at::randn({1, 4, 30, 8}), k = at::randn({1, 2, 30, 8}), v = at::randn({1, 2, 30, 8});
+  const at::Tensor q = at::randn({1, 4, 30, 8}), k = at::randn({1, 2, 30, 8}),
+                   v = at::randn({1, 2, 30, 8});
   for (const Case& c : cases())
     REQUIRE(at::equal(quantized_attention(q, k, v, {}, c.view, 0), full_attention(q, k, v, 0)));
 }

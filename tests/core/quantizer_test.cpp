@@ -16,7 +16,8 @@ std::vector<double> values(const at::Tensor& x) {
   return {y.const_data_ptr<double>(), y.const_data_ptr<double>() + y.numel()};
 }
 
-/// Form A, B or C written with ATen alone, one group a row: the independent reference of the kernel.
+/// Form A, B or C written with ATen alone, one group a row: the independent reference of the
+/// kernel.
 at::Tensor composite(const at::Tensor& x, const QuantSpec& spec, bool straight_through) {
   const double n = static_cast<double>(spec.max_code());
   const auto round = [&](const at::Tensor& t) {
@@ -48,8 +49,9 @@ TEST_CASE("quantizer: rounding is half to even") {
   REQUIRE(values(fake_quantize(row({0, 0.5, 1.5, 2.5, 3}), spec_of(2, QuantForm::kMinimum))) ==
           std::vector<double>{0, 0, 2, 2, 3});
   // The same in form C: 3 bits have scale max / 3.
-  REQUIRE(values(fake_quantize(row({0.5, 1.5, -0.5, -2.5, 3}), spec_of(3, QuantForm::kSymmetric))) ==
-          std::vector<double>{0, 2, 0, -2, 3});
+  REQUIRE(
+      values(fake_quantize(row({0.5, 1.5, -0.5, -2.5, 3}), spec_of(3, QuantForm::kSymmetric))) ==
+      std::vector<double>{0, 2, 0, -2, 3});
 }
 
 TEST_CASE("quantizer: zero point of form A by hand") {
@@ -84,8 +86,7 @@ TEST_CASE("quantizer: agrees with the composite of ATen operations, bit for bit"
   for (const auto dtype : {at::kFloat, at::kDouble}) {
     const at::Tensor x = at::randn({7, 37}, at::dtype(dtype)) * 3 + 1;
     for (const int64_t bits : {2, 3, 4, 5, 8}) {
-      for (const auto form :
-           {QuantForm::kZeroPoint, QuantForm::kMinimum, QuantForm::kSymmetric}) {
+      for (const auto form : {QuantForm::kZeroPoint, QuantForm::kMinimum, QuantForm::kSymmetric}) {
         for (const auto range : {QuantRange::kRaw, QuantRange::kZeroIncluded}) {
           const QuantSpec spec = spec_of(bits, form, range);
           REQUIRE(at::equal(fake_quantize(x, spec), composite(x, spec, false)));
@@ -101,9 +102,9 @@ TEST_CASE("quantizer: groups, partial groups and tensors have their own scales")
   QuantSpec spec = spec_of(3, QuantForm::kMinimum);
   spec.group_size = 8;
   const at::Tensor y = fake_quantize(x, spec);
-  for (const auto& [begin, size] : std::vector<std::pair<int64_t, int64_t>>{{0, 8}, {8, 8}, {16, 4}})
-    REQUIRE(at::equal(y.narrow(1, begin, size),
-                      composite(x.narrow(1, begin, size), spec, false)));
+  for (const auto& [begin, size] :
+       std::vector<std::pair<int64_t, int64_t>>{{0, 8}, {8, 8}, {16, 4}})
+    REQUIRE(at::equal(y.narrow(1, begin, size), composite(x.narrow(1, begin, size), spec, false)));
   spec.group_size = 19;  // the last group is one element, which form B keeps exactly
   REQUIRE(at::equal(fake_quantize(x, spec).select(1, 19), x.select(1, 19)));
   spec.group_size = -1;
@@ -151,9 +152,8 @@ TEST_CASE("quantizer: 16 bits is the identity, half types compute in float32") {
 TEST_CASE("quantizer: stored scales are rounded to their dtype") {
   at::manual_seed(5);
   const at::Tensor x = at::randn({64, 16}) * 100;
-  for (const auto& [scale_dtype, dtype] :
-       std::vector<std::pair<ScaleDtype, at::ScalarType>>{{ScaleDtype::kFloat16, at::kHalf},
-                                                          {ScaleDtype::kBfloat16, at::kBFloat16}}) {
+  for (const auto& [scale_dtype, dtype] : std::vector<std::pair<ScaleDtype, at::ScalarType>>{
+           {ScaleDtype::kFloat16, at::kHalf}, {ScaleDtype::kBfloat16, at::kBFloat16}}) {
     QuantSpec spec = spec_of(4, QuantForm::kMinimum);
     const EncodedGroups exact = encode(x, spec).groups;
     spec.scale_dtype = scale_dtype;
@@ -175,7 +175,8 @@ TEST_CASE("quantizer: gradient equals the straight-through composite") {
   for (const auto form : {QuantForm::kZeroPoint, QuantForm::kMinimum, QuantForm::kSymmetric}) {
     for (const auto range : {QuantRange::kRaw, QuantRange::kZeroIncluded}) {
       const QuantSpec spec = spec_of(3, form, range);
-      const at::Tensor x = at::randn({4, 24}, at::kDouble) + (range == QuantRange::kRaw ? 0.3 : 3.0);
+      const at::Tensor x =
+          at::randn({4, 24}, at::kDouble) + (range == QuantRange::kRaw ? 0.3 : 3.0);
       const at::Tensor weight = at::randn({4, 24}, at::kDouble);
       const at::Tensor a = x.clone().requires_grad_(), b = x.clone().requires_grad_();
       (fake_quantize(a, spec) * weight).sum().backward();
@@ -192,7 +193,10 @@ TEST_CASE("quantizer: bits a value count scales and zero points") {
   REQUIRE(spec.bits_per_value(4096, 32) == Approx(4.15625).epsilon(1e-12));
   spec.form = QuantForm::kMinimum;
   REQUIRE(spec.bits_per_value(4096, 32) == Approx(4.25).epsilon(1e-12));
-  spec = {.bits = 2, .group_size = 32, .form = QuantForm::kMinimum, .scale_dtype = ScaleDtype::kFloat16};
+  spec = {.bits = 2,
+          .group_size = 32,
+          .form = QuantForm::kMinimum,
+          .scale_dtype = ScaleDtype::kFloat16};
   REQUIRE(spec.bits_per_value(128, 32) == Approx(3.0).epsilon(1e-12));
 }
 

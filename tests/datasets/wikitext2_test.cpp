@@ -66,8 +66,8 @@ TEST_CASE("WikiText-2: the published test split") {
   CHECK(text.size() == 1296370);
   CHECK(text.substr(0, 25) == "\n\n = Robert Boulter = \n\n\n");
   const auto tokenizer = load_tokenizer(test::shared("data/tokenizers/llama2"));
-  const Corpus corpus =
-      test::dataset("wikitext2", {{"path", path.string()}})->load(test::context_of(tokenizer.get(), 32000));
+  const Corpus corpus = test::dataset("wikitext2", {{"path", path.string()}})
+                            ->load(test::context_of(tokenizer.get(), 32000));
   CHECK(corpus.stream.size() == 341469);
   CHECK(corpus.stream[0] == 1);  // BOS, once
   CHECK(std::count(corpus.stream.begin(), corpus.stream.end(), 1) == 1);

@@ -16,13 +16,14 @@ struct Outcome {
 };
 
 /// Runs the program itself: what a user sees, exit code included.
-Outcome wkvq(const std::string& arguments) {
+Outcome program(const std::string& arguments) {
   const std::string command = std::string(WKVQ_BINARY) + " " + arguments + " 2>&1";
   FILE* pipe = popen(command.c_str(), "r");
   REQUIRE(pipe);
   std::string text;
   std::array<char, 4096> buffer;
-  while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe)) text.append(buffer.data(), n);
+  while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe))
+    text.append(buffer.data(), n);
   const int status = pclose(pipe);
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text};
 }
@@ -55,9 +56,13 @@ struct Bad {
 
 TEST_CASE("bad input: one clear message with its place, exit code 2, nothing written") {
   const std::vector<Bad> cases{
-      {"group_size: 64", "group_sise: 64", {"bad.yaml:5:", "unknown key 'group_sise'", "'group_size'"}},
+      {"group_size: 64",
+       "group_sise: 64",
+       {"bad.yaml:5:", "unknown key 'group_sise'", "'group_size'"}},
       {"weight: {bits: 4,", "weight: {bits: 4, bits: 3,", {"bad.yaml:5:", "bits", "duplicate"}},
-      {"weight: {bits: 4", "weight: {bits: four", {"bad.yaml:5:18", "method.weight.bits", "'four'", "whole number"}},
+      {"weight: {bits: 4",
+       "weight: {bits: four",
+       {"bad.yaml:5:18", "method.weight.bits", "'four'", "whole number"}},
       {"weight: {bits: 4", "weight: {bits: 4.0", {"bad.yaml:5:18", "4.0"}},
       {"weight: {bits: 4", "weight: {bits: 1", {"bad.yaml:5:18", "1 bits", "2 to 8"}},
       {"weight: {bits: 4", "weight: {bits: 17", {"17 bits", "2 to 8, or 16"}},
@@ -79,8 +84,8 @@ TEST_CASE("bad input: one clear message with its place, exit code 2, nothing wri
   for (const Bad& bad : cases) {
     const test::TemporaryFolder folder;
     test::write_file(folder / "bad.yaml", sweep(bad.from, bad.to));
-    const Outcome outcome = wkvq(fmt::format("run {} --results {}", (folder / "bad.yaml").string(),
-                                             (folder / "results").string()));
+    const Outcome outcome = program(fmt::format(
+        "run {} --results {}", (folder / "bad.yaml").string(), (folder / "results").string()));
     INFO(bad.to << "\n" << outcome.text);
     CHECK(outcome.code == 2);
     for (const std::string& part : bad.parts) CHECK(outcome.text.find(part) != std::string::npos);
@@ -91,15 +96,15 @@ TEST_CASE("bad input: one clear message with its place, exit code 2, nothing wri
 }
 
 TEST_CASE("bad input: command line") {
-  CHECK(wkvq("run /no/such/file.yaml").code == 2);
-  CHECK(wkvq("run").code == 2);
-  CHECK(wkvq("fly").code == 2);
-  CHECK(wkvq("report /no/such/folder").code == 2);
-  CHECK(wkvq("show /no/such/file.h5").code == 2);
-  CHECK(wkvq("inspect /no/such/model").code == 2);
-  CHECK(wkvq("list animals").code == 2);
+  CHECK(program("run /no/such/file.yaml").code == 2);
+  CHECK(program("run").code == 2);
+  CHECK(program("fly").code == 2);
+  CHECK(program("report /no/such/folder").code == 2);
+  CHECK(program("show /no/such/file.h5").code == 2);
+  CHECK(program("inspect /no/such/model").code == 2);
+  CHECK(program("list animals").code == 2);
   for (const char* command : {"", "run", "plan", "report", "show", "list", "inspect"})
-    CHECK(wkvq(std::string(command) + " --help").code == 0);
+    CHECK(program(std::string(command) + " --help").code == 0);
 }
 
 TEST_CASE("bad input: a text shorter than one window, a result folder that cannot be written") {
@@ -108,15 +113,15 @@ TEST_CASE("bad input: a text shorter than one window, a result folder that canno
   test::write_file(folder / "bad.yaml",
                    sweep("{name: self, samples: 1, length: 16}",
                          fmt::format("{{name: text, path: {}}}", (folder / "short.txt").string())));
-  Outcome outcome = wkvq(fmt::format("run {} --results {}", (folder / "bad.yaml").string(),
-                                     (folder / "results").string()));
+  Outcome outcome = program(fmt::format("run {} --results {}", (folder / "bad.yaml").string(),
+                                        (folder / "results").string()));
   INFO(outcome.text);
   CHECK(outcome.code == 2);
   CHECK(outcome.text.find("512") != std::string::npos);
   test::write_file(folder / "good.yaml", sweep("[4, 3]", "[4]"));
   test::write_file(folder / "file", "");
-  outcome = wkvq(fmt::format("run {} --results {}", (folder / "good.yaml").string(),
-                             (folder / "file/results").string()));
+  outcome = program(fmt::format("run {} --results {}", (folder / "good.yaml").string(),
+                                (folder / "file/results").string()));
   INFO(outcome.text);
   CHECK(outcome.code == 2);
   CHECK(outcome.text.find("file/results") != std::string::npos);
@@ -126,10 +131,10 @@ TEST_CASE("bad input: a checkpoint that is damaged fails before any run starts")
   const test::TemporaryFolder folder;
   std::filesystem::copy(test::source("datasets/mini"), folder / "model");
   std::filesystem::resize_file(folder / "model/model.safetensors", 1000);
-  test::write_file(folder / "bad.yaml", sweep(test::source("datasets/mini").string(),
-                                              (folder / "model").string()));
-  const Outcome outcome = wkvq(fmt::format("run {} --results {}", (folder / "bad.yaml").string(),
-                                           (folder / "results").string()));
+  test::write_file(folder / "bad.yaml",
+                   sweep(test::source("datasets/mini").string(), (folder / "model").string()));
+  const Outcome outcome = program(fmt::format("run {} --results {}", (folder / "bad.yaml").string(),
+                                              (folder / "results").string()));
   INFO(outcome.text);
   CHECK(outcome.code == 2);
   CHECK(outcome.text.find("model.safetensors") != std::string::npos);

@@ -14,18 +14,21 @@ using namespace wkvq;
 
 namespace {
 
-/// Runs one configuration on the windows of the golden file and returns perplexity, from its raw rows.
+/// Runs one configuration on the windows of the golden file and returns perplexity, from its raw
+/// rows.
 double perplexity(const std::string& method, const std::string& view, const std::string& windows) {
   const std::string text = fmt::format(
       "model: {{path: {}, dtype: float64}}\n"
       "method: {}\n"
-      "evaluate:\n  - {{task: perplexity, dataset: {{name: tokens, path: {}}}, name: golden, view: {}}}\n",
+      "evaluate:\n  - {{task: perplexity, dataset: {{name: tokens, path: {}}}, name: golden, view: "
+      "{}}}\n",
       test::source("datasets/mini").string(), method, windows, view);
   const RunConfig config = read_run_config(parse_yaml(text, "golden.yaml"));
   Session session("unused");
   test::MemoryRecorder recorder;
   execute_run(config, session, recorder, [](int64_t, int64_t) {});
-  const auto nll = std::get<std::vector<float>>(recorder.columns.at("/evaluation/perplexity.golden/nll"));
+  const auto nll =
+      std::get<std::vector<float>>(recorder.columns.at("/evaluation/perplexity.golden/nll"));
   double sum = 0;
   for (const float x : nll) sum += static_cast<double>(x);
   return std::exp(sum / static_cast<double>(nll.size()));
@@ -33,8 +36,9 @@ double perplexity(const std::string& method, const std::string& view, const std:
 
 /// The windows as a .npy file, so that the golden holds plain numbers.
 void write_npy(const std::filesystem::path& path, const nlohmann::json& windows) {
-  std::string header = fmt::format("{{'descr': '<i4', 'fortran_order': False, 'shape': ({}, {}), }}",
-                                   windows.size(), windows[0].size());
+  std::string header =
+      fmt::format("{{'descr': '<i4', 'fortran_order': False, 'shape': ({}, {}), }}", windows.size(),
+                  windows[0].size());
   header.resize(118, ' ');
   header[117] = '\n';
   std::string bytes("\x93NUMPY\x01\x00\x76\x00", 10);
@@ -65,7 +69,8 @@ TEST_CASE("golden: perplexities of the embedded model equal an independent decod
       {"kv3 past", "{name: rtn, kv: {bits: 3}}", "{mode: past}"},
       {"kv2 past", "{name: rtn, kv: {bits: 2}}", "{mode: past}"},
       {"kv3 all", "{name: rtn, kv: {bits: 3}}", "{mode: all}"},
-      {"kv2 past window 8 sinks 2", "{name: rtn, kv: {bits: 2}}", "{mode: past, window: 8, sinks: 2}"},
+      {"kv2 past window 8 sinks 2", "{name: rtn, kv: {bits: 2}}",
+       "{mode: past, window: 8, sinks: 2}"},
       {"w4 group 32", "{name: rtn, weight: {bits: 4, group_size: 32}}", "{mode: past}"},
       {"w3 row, kv3 past", "{name: rtn, weight: {bits: 3}, kv: {bits: 3}}", "{mode: past}"},
   };
@@ -87,15 +92,20 @@ TEST_CASE("model: one pass equals decoding through the cache, batch of unequal l
         "model: {{path: {}, dtype: float64}}\n"
         "method: {{name: rtn, weight: {{bits: 4, group_size: 64}}, kv: {{bits: 3{}, view: {}}}}}\n"
         "evaluate:\n"
-        "  - {{task: cloze, dataset: {{name: self, samples: 3, length: 64}}, items: 6, context: 21, continuation: 4, context_prefill: false}}\n",
-        test::source("datasets/mini").string(), kivi ? ", key: {axis: time, group_size: 4}" : "", view);
+        "  - {{task: cloze, dataset: {{name: self, samples: 3, length: 64}}, items: 6, context: "
+        "21, continuation: 4, context_prefill: false}}\n",
+        test::source("datasets/mini").string(), kivi ? ", key: {axis: time, group_size: 4}" : "",
+        view);
     const RunConfig config = read_run_config(parse_yaml(text, "model.yaml"));
     Session session(folder / "cache");
     ModelSource& source = *session.model(config.model).source;
     std::vector<PreparedEvaluation> prepared = prepare_evaluations(config, session);
-    // Unequal lengths: the second half of the requests loses tokens at its end, and is padded again.
+    // Unequal lengths: the second half of the requests loses tokens at its end, and is padded
+    // again.
     for (RequestBatch& batch : prepared[0].batches)
-      batch.tokens.narrow(0, batch.tokens.size(0) / 2, batch.tokens.size(0) / 2).narrow(1, 15, 10).zero_();
+      batch.tokens.narrow(0, batch.tokens.size(0) / 2, batch.tokens.size(0) / 2)
+          .narrow(1, 15, 10)
+          .zero_();
     BlockPass pass{.streams = {embed_stream(source, prepared[0], false)}, .keep_blocks = true};
     test::MemoryRecorder recorder;
     run_blocks(source, *config.method, pass, recorder);
@@ -117,11 +127,14 @@ TEST_CASE("model: a padded row of a batch equals the row alone") {
   ModelSource& source = *session.model(config.model).source;
   const at::Tensor tokens = at::arange(60, at::kLong).view({2, 30}) * 7;
   const KvViewOptions past{.mode = ViewMode::kPast};
-  BlockPass pass{.streams = {{.batches = {{source.embed(tokens), past},
-                                          {source.embed(tokens.narrow(0, 1, 1).narrow(1, 0, 11)), past}}}}};
+  BlockPass pass{
+      .streams = {{.batches = {{source.embed(tokens), past},
+                               {source.embed(tokens.narrow(0, 1, 1).narrow(1, 0, 11)), past}}}}};
   test::MemoryRecorder recorder;
   run_blocks(source, *config.method, pass, recorder);
   const auto& batches = pass.streams[0].batches;
   // Products of another shape may sum in another order: a few ulp through six blocks.
-  REQUIRE((batches[0].hidden[1].narrow(0, 0, 11) - batches[1].hidden[0]).abs().max().item<double>() < 1e-10);
+  REQUIRE(
+      (batches[0].hidden[1].narrow(0, 0, 11) - batches[1].hidden[0]).abs().max().item<double>() <
+      1e-10);
 }

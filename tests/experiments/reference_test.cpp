@@ -17,7 +17,9 @@ struct Row {
   int64_t score_from = 1;
 };
 
-bool starts_with(const std::string& text, const std::string& part) { return text.rfind(part, 0) == 0; }
+bool starts_with(const std::string& text, const std::string& part) {
+  return text.rfind(part, 0) == 0;
+}
 
 int64_t number_after(const std::string& text, const std::string& part) {
   return std::stoll(text.substr(text.find(part) + part.size()));
@@ -25,19 +27,22 @@ int64_t number_after(const std::string& text, const std::string& part) {
 
 Row parse(const std::string& name) {
   Row row;
-  if (name.find("scored from") != std::string::npos) row.score_from = number_after(name, "scored from ");
+  if (name.find("scored from") != std::string::npos)
+    row.score_from = number_after(name, "scored from ");
   if (starts_with(name, "none")) return row;
   if (starts_with(name, "w")) {
     const bool symmetric = name.find("form C") != std::string::npos;
-    const int64_t group = name.find("group ") != std::string::npos ? number_after(name, "group ") : -1;
-    row.weight = fmt::format("{{bits: {}, group_size: {}, form: {}}}", number_after(name, "w"), group,
-                             symmetric ? "symmetric" : "zero_point");
-    if (name.find("kv") != std::string::npos) row.kv = fmt::format("bits: {}", number_after(name, "kv"));
+    const int64_t group =
+        name.find("group ") != std::string::npos ? number_after(name, "group ") : -1;
+    row.weight = fmt::format("{{bits: {}, group_size: {}, form: {}}}", number_after(name, "w"),
+                             group, symmetric ? "symmetric" : "zero_point");
+    if (name.find("kv") != std::string::npos)
+      row.kv = fmt::format("bits: {}", number_after(name, "kv"));
     return row;
   }
   if (starts_with(name, "kivi")) {
-    row.kv = fmt::format("bits: {}, key: {{axis: time, group_size: {}}}", number_after(name, "kivi "),
-                         number_after(name, "key groups "));
+    row.kv = fmt::format("bits: {}, key: {{axis: time, group_size: {}}}",
+                         number_after(name, "kivi "), number_after(name, "key groups "));
     row.view = fmt::format("{{mode: kivi, window: {}}}", number_after(name, "window "));
     return row;
   }
@@ -74,7 +79,8 @@ std::string sweep_text(const std::vector<std::string>& names, const std::string&
   for (const std::string& name : names) {
     const Row row = parse(name);
     text += fmt::format(
-        "    - {{method.weight: {}, method.kv: {{{}}}, evaluate.0.view: {}, evaluate.0.score_from: {}}}\n",
+        "    - {{method.weight: {}, method.kv: {{{}}}, evaluate.0.view: {}, evaluate.0.score_from: "
+        "{}}}\n",
         row.weight, row.kv, row.view, row.score_from);
   }
   return text;
@@ -92,8 +98,8 @@ void check_reference(const std::string& model) {
   const test::TemporaryFolder temporary;
   std::string text = sweep_text(names, folder.string(), tokens.string());
   const auto& calibration = reference["calibration"];
-  const std::string sized = fmt::format("samples: {}, length: {}", calibration[0].get<int>(),
-                                        calibration[1].get<int>());
+  const std::string sized =
+      fmt::format("samples: {}, length: {}", calibration[0].get<int>(), calibration[1].get<int>());
   text.replace(text.find("samples: 1, length: 2"), 21, sized);
   test::write_file(temporary / "reference.yaml", text);
 
@@ -113,13 +119,19 @@ void check_reference(const std::string& model) {
     const std::string id = line.substr(line.rfind(' ') + 1);
     const RunSummary run = read_run(temporary / ("results/reference/" + id + ".h5"));
     const double expected = reference["perplexity"][name].get<double>();
-    INFO(model << ", " << name << ": " << run.evaluations.at(0).value << ", reference " << expected);
-    CHECK(std::abs(run.evaluations.at(0).value / expected - 1) < 1e-6);  // the bound of the references
+    INFO(model << ", " << name << ": " << run.evaluations.at(0).value << ", reference "
+               << expected);
+    CHECK(std::abs(run.evaluations.at(0).value / expected - 1) <
+          1e-6);  // the bound of the references
   }
 }
 
 }  // namespace
 
-TEST_CASE("reference: every row of stories260K in float64") { check_reference("stories260K"); }
+TEST_CASE("reference: every row of stories260K in float64") {
+  check_reference("stories260K");
+}
 
-TEST_CASE("reference: every row of mini in float64") { check_reference("mini"); }
+TEST_CASE("reference: every row of mini in float64") {
+  check_reference("mini");
+}

@@ -19,7 +19,8 @@ std::string sweep_text(const std::string& more = "sweep: {method.kv.bits: [16, 3
       "name: small\nmodel: {{path: {}}}\nmethod: {}\n"
       "evaluate:\n"
       "  - {{task: perplexity, dataset: {{name: self, samples: 2, length: 48}}, kl: true}}\n"
-      "  - {{task: cloze, dataset: {{name: self, samples: 2, length: 48}}, items: 5, context: 8, continuation: 4}}\n{}",
+      "  - {{task: cloze, dataset: {{name: self, samples: 2, length: 48}}, items: 5, context: 8, "
+      "continuation: 4}}\n{}",
       test::source("datasets/mini").string(), method, more);
 }
 
@@ -94,8 +95,10 @@ TEST_CASE("sweep: 16 bits everywhere has no divergence from full precision") {
 
 TEST_CASE("sweep: a killed sweep leaves no half file and resumes at the run it was in") {
   const test::TemporaryFolder folder;
-  const SweepOptions options = options_of(folder, sweep_text("sweep: {method.kv.bits: [16, 3, 2]}\n"));
-  // The first run completes, then the process dies as soon as the second one's temporary file appears.
+  const SweepOptions options =
+      options_of(folder, sweep_text("sweep: {method.kv.bits: [16, 3, 2]}\n"));
+  // The first run completes, then the process dies as soon as the second one's temporary file
+  // appears.
   SweepOptions first = options;
   first.only = "*kv.bits-16*";
   REQUIRE(run(first).code == 0);
