@@ -120,7 +120,8 @@ TEST_CASE("a malformed --set is named") {
                          fmt::format("--set '{}': expected key.path=value", text));
   }
   REQUIRE_CONFIG_ERROR(load(kBase, {"a..b=4"}), "--set 'a..b=4': 'a..b' is not a path");
-  REQUIRE_CONFIG_ERROR(load(kBase, {"method.kv.bits=[4"}), "--set 'method.kv.bits=[4': not valid");
+  REQUIRE_CONFIG_ERROR(load(kBase, {"method.kv.bits=[4"}),
+                       "--set 'method.kv.bits=[4': a list as a key (or an open bracket)");
   REQUIRE_CONFIG_ERROR(load(kBase, {"method.kv.bits=~"}), "nothing given, expected a value");
   REQUIRE_CONFIG_ERROR(load(kBase, {"method.name.x=4"}), "leads through 'rtn'");
   REQUIRE_CONFIG_ERROR(load(kBase, {"a=1", "a=2"}), "--set 'a=2': 'a' is also set at --set 'a=1'");
