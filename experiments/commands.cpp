@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ostream.h>
+#include <unistd.h>
 
 #include <ostream>
 
@@ -62,6 +63,15 @@ ResolvedSweep resolve(const SweepOptions& options, Session& session) {
   return sweep;
 }
 
+/// The folder exists and can be written, before any model is loaded.
+void require_writable(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error || access(folder.c_str(), W_OK) != 0)
+    config_error("results folder '{}' cannot be written: {}", folder.string(),
+                 error ? error.message() : std::string("permission denied"));
+}
+
 Session make_session(const SweepOptions& options) {
   return Session(options.results / ".cache");
 }
@@ -107,6 +117,7 @@ int plan_command(const SweepOptions& options, std::ostream& out) {
 }
 
 int run_command(const SweepOptions& options, std::ostream& out) {
+  require_writable(options.results);
   Session session = make_session(options);
   ResolvedSweep sweep = resolve(options, session);
   size_t failed = 0, skipped = 0;

@@ -12,7 +12,7 @@
 namespace wkvq {
 namespace {
 
-constexpr int64_t kBarWidth = 20;
+constexpr double kBarWidth = 20;
 constexpr double kTerminalInterval = 0.1;
 constexpr double kPlainInterval = 10.0;
 
@@ -75,14 +75,15 @@ std::string Progress::line() const {
   std::string text = label_;
   if (total_ > 0) {
     const int64_t done = std::clamp<int64_t>(done_, 0, total_);
-    const double share = static_cast<double>(done) / static_cast<double>(total_);
     if (sink_.terminal) {
-      const auto filled = static_cast<size_t>(share * kBarWidth);
-      text += fmt::format(" [{:-<{}}]", std::string(filled, '#'), kBarWidth);
+      const auto filled =
+          static_cast<size_t>(kBarWidth * static_cast<double>(done) / static_cast<double>(total_));
+      text += fmt::format(" [{:-<{}}]", std::string(filled, '#'), static_cast<int>(kBarWidth));
     }
     text += fmt::format(" {}/{} {}", done_, total_, clock_text(elapsed));
     if (done > 0 && done < total_) {
-      text += fmt::format(" (about {} left)", clock_text(elapsed * (1.0 / share - 1.0)));
+      const double left = elapsed * static_cast<double>(total_ - done) / static_cast<double>(done);
+      text += fmt::format(" (about {} left)", clock_text(left));
     }
   } else {
     text += fmt::format(" {} {}", done_, clock_text(elapsed));

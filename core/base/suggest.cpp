@@ -31,7 +31,8 @@ std::string nearest(const std::string& given, const std::vector<std::string>& kn
   size_t best_distance = std::max<size_t>(2, given.size() / 3) + 1;
   for (const auto& name : known) {
     // The distance is at least the difference of the lengths: a hostile key costs nothing.
-    const auto [shorter, longer] = std::minmax({given.size(), name.size()});
+    const size_t shorter = std::min(given.size(), name.size());
+    const size_t longer = std::max(given.size(), name.size());
     if (longer - shorter >= best_distance) continue;
     const size_t distance = edit_distance(given, name);
     if (distance < best_distance && distance < longer) {

@@ -154,7 +154,8 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void begin(YamlNode node, const std::string& tag, YAML::anchor_t anchor, const YAML::Mark& mark) {
     require_no_tag(mark, tag);
-    if (wants_key()) fail(mark, node.describe() + " as a key, expected a word");
+    if (wants_key())
+      fail(mark, node.describe() + " as a key (or an open bracket), expected a word");
     charge({}, mark);
     stack_.push_back({std::move(node), anchor, mark, {}, {}});
   }
@@ -214,7 +215,8 @@ bool is_indented_by_tab(std::string_view text, int line) {
 YamlNode build(std::string_view text, const std::string& source, bool has_lines) {
   require_text(text, source);
   TreeBuilder builder(source, has_lines);
-  std::istringstream stream{std::string(text)};
+  // Where a line break ends its input, yaml-cpp takes open quotes and brackets for closed ones.
+  std::istringstream stream{std::string(text) + "\n#"};
   try {
     YAML::Parser parser(stream);
     if (!parser.HandleNextDocument(builder)) config_error("{}: empty, expected YAML", source);

@@ -37,7 +37,7 @@ TEST_CASE("parameters of LLaMA-2-7B") {
   CHECK(counts.total() == 6'738'415'616);  // as its model card's safetensors total says
 }
 
-TEST_CASE("a tied head is not counted twice; biases and q/k norms are counted") {
+TEST_CASE("a tied head is not counted twice, biases and q/k norms are counted") {
   ModelConfig config = llama2(8, 16, 2, 2);
   config.tie_embeddings = true;
   config.qkv_bias = config.qk_norm = true;
@@ -68,7 +68,7 @@ TEST_CASE("memory of LLaMA-2 at 2048 tokens") {
   CHECK(total(large, 4, 4) == Approx(7.42).margin(kRounding));
 }
 
-TEST_CASE("a recent window of 128 tokens costs 67 MB on LLaMA-2-7B; batch multiplies the cache") {
+TEST_CASE("a recent window of 128 tokens costs 67 MB on LLaMA-2-7B, batch multiplies the cache") {
   const ModelConfig config = llama2(4096, 11008, 32, 32);
   const MemoryBytes bytes =
       memory_of(config, {.kv_bits = 2, .context = 1000, .batch = 3, .recent_window = 128});

@@ -99,7 +99,10 @@ TEST_CASE("what is not YAML is refused with its place") {
   REQUIRE_CONFIG_ERROR(parse_yaml("", "s"), "s: empty, expected YAML");
   REQUIRE_CONFIG_ERROR(parse_yaml("# only a remark\n", "s"), "s: empty");
   REQUIRE_CONFIG_ERROR(parse_yaml("a: [1, 2\nb: 3\n", "s"), "s:2:2: not valid YAML");
-  REQUIRE_CONFIG_ERROR(parse_yaml("a: \"x", "s"), "not valid YAML");
+  for (const char* open : {"a: \"x", "a: \"x\n", "a: 'x\n\n", "a: [4\n", "a: {b: 4\n"}) {
+    REQUIRE_CONFIG_ERROR(parse_yaml(open, "s"), "not valid YAML");
+  }
+  REQUIRE_CONFIG_ERROR(parse_yaml("[4", "s"), "s:1:1: a list as a key (or an open bracket)");
   REQUIRE_CONFIG_ERROR(parse_yaml("a: *nobody", "s"), "s:1:4: not valid YAML");
   REQUIRE_CONFIG_ERROR(parse_yaml("a:\n\tb: 1\n", "s"), "s:2:3: not valid YAML: indented by a tab");
 }

@@ -25,8 +25,8 @@ TEST_CASE("assign replaces, makes and merges") {
         "{m: {w: {bits: 3, g: 8}, l: [1, 2]}, e: [{c: 1}, {c: 2}]}");
   CHECK(after(document, "m.k.bits", "3") ==
         "{m: {w: {bits: 4, g: 8}, l: [1, 2], k: {bits: 3}}, e: [{c: 1}, {c: 2}]}");
-  CHECK(after(document, "m.w", "{bits: 2, x: {y: 1}}") ==
-        "{m: {w: {bits: 2, g: 8, x: {y: 1}}, l: [1, 2]}, e: [{c: 1}, {c: 2}]}");
+  CHECK(after(document, "m.w", "{bits: 2, x: {z: 1}}") ==
+        "{m: {w: {bits: 2, g: 8, x: {z: 1}}, l: [1, 2]}, e: [{c: 1}, {c: 2}]}");
   CHECK(after(document, "m.l", "[3]") == "{m: {w: {bits: 4, g: 8}, l: [3]}, e: [{c: 1}, {c: 2}]}");
   CHECK(after(document, "e.1.c", "5") ==
         "{m: {w: {bits: 4, g: 8}, l: [1, 2]}, e: [{c: 1}, {c: 5}]}");

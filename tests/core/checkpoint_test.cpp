@@ -46,7 +46,7 @@ TEST_CASE("a shape that the caller does not expect is refused") {
                        "has shape [48, 32], expected [32, 48]");
 }
 
-TEST_CASE("loading gives a tensor of its own; rows are those of the table") {
+TEST_CASE("loading gives a tensor of its own, rows are those of the table") {
   const Checkpoint checkpoint(test::source("tests/golden/models/llama_mha"));
   const at::Tensor first = checkpoint.load(kName, kShape, at::kFloat, at::kCPU);
   const at::Tensor kept = first.clone();

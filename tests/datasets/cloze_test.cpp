@@ -66,7 +66,7 @@ void check_items(const std::vector<Request>& requests, const std::vector<int64_t
   }
 }
 
-TEST_CASE("cloze: the truth once, at the label; three others from elsewhere") {
+TEST_CASE("cloze: the truth once, at the label, three others from elsewhere") {
   const auto task = test::task("cloze", kSmall);
   const auto requests = task->prepare(test::counting(200), 512);
   REQUIRE(requests.size() == 120);

@@ -99,7 +99,7 @@ TEST_CASE("a slug is short and fit for a file name") {
   CHECK(file.runs[3].slug == "model.path-");
 }
 
-TEST_CASE("--set changes the base before the sweep") {
+TEST_CASE("option --set changes the base before the sweep") {
   const SweepFile file =
       load(std::string(kBase) + "sweep:\n  method.kv.bits: [4, 2]\n",
            {"method.weight.bits=3", "evaluate.0.context=128", "name=other", "model={path: \"a=b\"}",
@@ -120,7 +120,8 @@ TEST_CASE("a malformed --set is named") {
                          fmt::format("--set '{}': expected key.path=value", text));
   }
   REQUIRE_CONFIG_ERROR(load(kBase, {"a..b=4"}), "--set 'a..b=4': 'a..b' is not a path");
-  REQUIRE_CONFIG_ERROR(load(kBase, {"method.kv.bits=[4"}), "--set 'method.kv.bits=[4': not valid");
+  REQUIRE_CONFIG_ERROR(load(kBase, {"method.kv.bits=[4"}),
+                       "--set 'method.kv.bits=[4': a list as a key (or an open bracket)");
   REQUIRE_CONFIG_ERROR(load(kBase, {"method.kv.bits=~"}), "nothing given, expected a value");
   REQUIRE_CONFIG_ERROR(load(kBase, {"method.name.x=4"}), "leads through 'rtn'");
   REQUIRE_CONFIG_ERROR(load(kBase, {"a=1", "a=2"}), "--set 'a=2': 'a' is also set at --set 'a=1'");
@@ -208,7 +209,7 @@ TEST_CASE("runs that resolve to the same configuration are refused") {
                        "s.yaml: run 1 (a=1) and run 2 (a=2) resolve to the same configuration");
 }
 
-TEST_CASE("--only selects by pattern") {
+TEST_CASE("option --only selects by pattern") {
   const std::vector<std::string> ids = {"w-4_kv-4-aa", "w-4_kv-3-bb", "w-3_kv-4-cc"};
   using Indices = std::vector<size_t>;
   CHECK(select_runs(ids, "*") == Indices{0, 1, 2});

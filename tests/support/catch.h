@@ -31,6 +31,13 @@ inline std::filesystem::path shared(const std::string& relative) {
   return {};
 }
 
+/// False, after saying that the test is skipped, where there is no NVIDIA device.
+inline bool has_cuda() {
+  if (std::filesystem::exists("/dev/nvidia0")) return true;
+  std::cout << "skipped: no CUDA device\n";
+  return false;
+}
+
 /// Path of a committed file, relative to the project's root.
 inline std::filesystem::path source(const std::string& relative) {
   return std::filesystem::path(WKVQ_SOURCE_DIR) / relative;

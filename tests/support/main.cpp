@@ -1,18 +1,16 @@
 #define CATCH_CONFIG_RUNNER
-#include "tests/support/catch.h"
-
-#include <cstring>
 #include <vector>
 
-// Without a device the tests tagged [cuda] are excluded, so ctest shows them as skipped ("No tests
-// ran").
+#include "tests/support/catch.h"
+
+// A test name that selects nothing is an error: a run without tests must not look like a passed one.
 int main(int argc, char** argv) {
-  const bool has_device = std::filesystem::exists("/dev/nvidia0");
-  bool listing = false;
-  for (int i = 1; i < argc; ++i) listing |= std::strncmp(argv[i], "--list", 6) == 0;
   std::vector<char*> arguments(argv, argv + argc);
-  std::string exclude = "~[cuda]";
-  // Prepended: appended to a test name with other specs it would select nothing.
-  if (!has_device && !listing) arguments.insert(arguments.begin() + 1, exclude.data());
+#ifdef CATCH_VERSION_MAJOR
+#if CATCH_VERSION_MAJOR == 2
+  char warn[] = "-w", no_tests[] = "NoTests";
+  arguments.insert(arguments.begin() + 1, {warn, no_tests});
+#endif
+#endif
   return Catch::Session().run(static_cast<int>(arguments.size()), arguments.data());
 }
