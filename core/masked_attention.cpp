@@ -42,87 +42,120 @@ at::Tensor with_sinks(const at::Tensor& exact, const at::Tensor& quantized, int6
   return mixed;
 }
 
-struct Inputs {
-  at::Tensor query;  // [batch, kv_heads, repeat, seq, head_dim], scaled
-  at::Tensor key, value, key_hat, value_hat;
-  KvMask key_mask, value_mask;
-  int64_t sliding_window;
+/// What all heads share of one chunk of queries [first, last).
+struct Chunk {
+  int64_t first, last;
+  Band key_band, value_band;
+  at::Tensor key_mask, value_mask;  // of the bands; the values' as 0 and 1 in the compute dtype
+  at::Tensor blocked;               // true where a query must not look, [last - first, last - from]
+  int64_t blocked_from;             // first column of `blocked`
 };
 
-/// `x` [.., repeat, rows, inner] times `y` [.., inner, columns], shared by the repeated heads.
-at::Tensor grouped_matmul(const at::Tensor& x, const at::Tensor& y) {
+/// One kv head of one sequence.
+struct Head {
+  at::Tensor query;                           // [repeat, seq, head_dim], scaled
+  at::Tensor key, value, key_hat, value_hat;  // [seq, head_dim]
+};
+
+/// `x` [repeat, rows, inner] times `y` [inner, columns].
+at::Tensor times(const at::Tensor& x, const at::Tensor& y) {
   const auto sizes = x.sizes();
-  return at::matmul(x.reshape({sizes[0], sizes[1], sizes[2] * sizes[3], sizes[4]}), y)
-      .view({sizes[0], sizes[1], sizes[2], sizes[3], y.size(-1)});
+  return at::mm(x.reshape({sizes[0] * sizes[1], sizes[2]}), y)
+      .view({sizes[0], sizes[1], y.size(-1)});
 }
 
-at::Tensor chunk_scores(const Inputs& in, const at::Tensor& query, int64_t first, int64_t last) {
-  const Band band = band_of(in.key_mask, first, last);
-  const auto product = [&](const at::Tensor& keys, int64_t begin, int64_t end) {
-    return grouped_matmul(query, keys.narrow(2, begin, end - begin).transpose(-1, -2));
+/// True where query t must not see token s: the future, and what a sliding window has left behind.
+at::Tensor blocked_columns(int64_t first, int64_t last, int64_t from, int64_t sliding_window) {
+  const at::Tensor rows = at::arange(first, last, at::kLong).unsqueeze(1);
+  const at::Tensor columns = at::arange(from, last, at::kLong);
+  const at::Tensor future = columns > rows;
+  return sliding_window == 0 ? future : future.logical_or_(columns <= rows - sliding_window);
+}
+
+Chunk make_chunk(const KvMask& key_mask, const KvMask& value_mask, int64_t sliding_window,
+                 std::pair<int64_t, int64_t> range, const at::TensorOptions& options) {
+  const auto [first, last] = range;
+  Chunk chunk{first, last, band_of(key_mask, first, last), band_of(value_mask, first, last), {}, {},
+              {},    0};
+  const auto mask = [&](const KvMask& view, const Band& band) {
+    return band.possible > band.certain ? band_mask(view, band, first, last).to(options.device())
+                                        : at::Tensor();
   };
-  if (band.possible == 0) return product(in.key, 0, last);
-  if (band.certain == last) return product(in.key_hat, 0, last);
-  at::Tensor exact = product(in.key, band.certain, last);
+  chunk.key_mask = mask(key_mask, chunk.key_band);
+  chunk.value_mask = mask(value_mask, chunk.value_band);
+  if (chunk.value_mask.defined()) chunk.value_mask = chunk.value_mask.to(options);
+  chunk.blocked_from = sliding_window == 0 || last <= sliding_window ? first : 0;
+  chunk.blocked =
+      blocked_columns(first, last, chunk.blocked_from, sliding_window).to(options.device());
+  return chunk;
+}
+
+std::vector<Chunk> make_chunks(const KvMask& key_mask, const KvMask& value_mask,
+                               int64_t sliding_window, int64_t seq,
+                               const at::TensorOptions& options) {
+  const int64_t prefill = std::min(seq, key_mask.prefill());
+  std::vector<Chunk> chunks;
+  for (int64_t first = 0; first < seq;) {
+    // No chunk spans the end of the prefill: its queries see everything in full precision.
+    const int64_t last = std::min(first + kChunk, first < prefill ? prefill : seq);
+    chunks.push_back(make_chunk(key_mask, value_mask, sliding_window, {first, last}, options));
+    first = last;
+  }
+  return chunks;
+}
+
+at::Tensor chunk_scores(const Head& head, const at::Tensor& query, const Chunk& chunk) {
+  const Band& band = chunk.key_band;
+  const int64_t last = chunk.last;
+  const auto product = [&](const at::Tensor& keys, int64_t begin, int64_t end) {
+    return times(query, keys.narrow(0, begin, end - begin).t());
+  };
+  if (band.possible == 0) return product(head.key, 0, last);
+  if (band.certain == last) return product(head.key_hat, 0, last);
+  at::Tensor exact = product(head.key, band.certain, last);
   if (band.possible > band.certain) {
-    const int64_t width = band.possible - band.certain;
-    const at::Tensor mask = band_mask(in.key_mask, band, first, last).to(query.device());
-    at::Tensor mixed = exact.narrow(-1, 0, width);
-    mixed.copy_(at::where(mask, product(in.key_hat, band.certain, band.possible), mixed));
+    at::Tensor mixed = exact.narrow(-1, 0, band.possible - band.certain);
+    const at::Tensor quantized = product(head.key_hat, band.certain, band.possible);
+    // The mask holds 0 and 1 only, so this selects without rounding where it is 0 and by one
+    // subtraction where it is 1.
+    mixed.copy_(at::where(chunk.key_mask, quantized, mixed));
   }
   if (band.certain == 0) return exact;
-  return at::cat({product(in.key_hat, 0, band.certain), exact}, -1);
+  return at::cat({product(head.key_hat, 0, band.certain), exact}, -1);
 }
 
-void mask_future(at::Tensor& scores, int64_t first, int64_t last, int64_t sliding_window) {
-  const double minus_infinity = -std::numeric_limits<double>::infinity();
-  const auto options = scores.options().dtype(at::kBool);
-  const at::Tensor future = at::ones({last - first, last - first}, options).triu(1);
-  scores.narrow(-1, first, last - first).masked_fill_(future, minus_infinity);
-  if (sliding_window == 0 || last <= sliding_window) return;
-  const at::Tensor rows = at::arange(first, last, options.dtype(at::kLong)).unsqueeze(1);
-  const at::Tensor columns = at::arange(last, options.dtype(at::kLong));
-  scores.masked_fill_(columns <= rows - sliding_window, minus_infinity);
-}
-
-at::Tensor chunk_output(const Inputs& in, const at::Tensor& weights, int64_t first, int64_t last) {
-  const Band band = band_of(in.value_mask, first, last);
+at::Tensor chunk_output(const Head& head, const at::Tensor& weights, const Chunk& chunk) {
+  const Band& band = chunk.value_band;
+  const int64_t last = chunk.last;
   const auto product = [&](const at::Tensor& w, const at::Tensor& values, int64_t begin) {
-    return grouped_matmul(w, values.narrow(2, begin, w.size(-1)));
+    return times(w, values.narrow(0, begin, w.size(-1)));
   };
-  if (band.possible == 0) return product(weights, in.value, 0);
-  if (band.certain == last) return product(weights, in.value_hat, 0);
+  if (band.possible == 0) return product(weights, head.value, 0);
+  if (band.certain == last) return product(weights, head.value_hat, 0);
   at::Tensor exact = weights.narrow(-1, band.certain, last - band.certain);
   at::Tensor out;
   if (band.possible > band.certain) {
-    const int64_t width = band.possible - band.certain;
-    const at::Tensor mask = band_mask(in.value_mask, band, first, last).to(weights.device());
-    const at::Tensor mixed = exact.narrow(-1, 0, width);
-    out = product(mixed * mask, in.value_hat, band.certain);
-    exact =
-        at::cat({mixed * mask.logical_not(), exact.narrow(-1, width, exact.size(-1) - width)}, -1);
+    at::Tensor mixed = exact.narrow(-1, 0, band.possible - band.certain);
+    const at::Tensor seen_quantized = mixed * chunk.value_mask;
+    out = product(seen_quantized, head.value_hat, band.certain);
+    mixed.sub_(seen_quantized);  // weights of what is seen exactly: w or 0
   }
-  const at::Tensor from_exact = product(exact, in.value, band.certain);
-  out = out.defined() ? out + from_exact : from_exact;
+  const at::Tensor from_exact = product(exact, head.value, band.certain);
+  out = out.defined() ? out.add_(from_exact) : from_exact;
   if (band.certain == 0) return out;
-  return out + product(weights.narrow(-1, 0, band.certain), in.value_hat, 0);
+  return out.add_(product(weights.narrow(-1, 0, band.certain), head.value_hat, 0));
 }
 
-at::Tensor attend(const Inputs& in, at::ScalarType dtype) {
-  const int64_t seq = in.query.size(3);
-  const int64_t prefill = std::min(seq, in.key_mask.prefill());
-  std::vector<at::Tensor> outputs;
-  for (int64_t first = 0; first < seq;) {
-    // No chunk spans the end of the prefill: its queries see everything in full precision.
-    const int64_t stop = first < prefill ? prefill : seq;
-    const int64_t last = std::min(first + kChunk, stop);
-    const at::Tensor query = in.query.narrow(3, first, last - first);
-    at::Tensor scores = chunk_scores(in, query, first, last);
-    mask_future(scores, first, last, in.sliding_window);
-    outputs.push_back(chunk_output(in, at::softmax(scores, -1), first, last));
-    first = last;
+/// Attention of one kv head into `out` [repeat, seq, head_dim].
+void attend_head(const Head& head, const std::vector<Chunk>& chunks, const at::Tensor& out) {
+  for (const Chunk& chunk : chunks) {
+    const int64_t n = chunk.last - chunk.first;
+    const at::Tensor query = head.query.narrow(1, chunk.first, n);
+    at::Tensor scores = chunk_scores(head, query, chunk);
+    scores.narrow(-1, chunk.blocked_from, chunk.last - chunk.blocked_from)
+        .masked_fill_(chunk.blocked, -std::numeric_limits<double>::infinity());
+    out.narrow(1, chunk.first, n).copy_(chunk_output(head, at::softmax(scores, -1), chunk));
   }
-  return at::cat(outputs, 3).flatten(1, 2).to(dtype);
 }
 
 }  // namespace
@@ -133,19 +166,36 @@ at::Tensor masked_attention(const at::Tensor& query, const KvPair& kv, const KvV
               "attention: got query ", query.sizes(), " and key ", kv.key.sizes(),
               "; expected [batch, heads, seq, head_dim] and heads a multiple of kv_heads");
   const at::ScalarType compute = query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const auto prepare = [&](const at::Tensor& x) { return x.defined() ? x.to(compute) : x; };
+  const at::NoGradGuard no_grad;
+  const auto prepare = [&](const at::Tensor& x) {
+    return x.defined() ? x.to(compute).contiguous() : x;
+  };
   const KvMask key_mask(view, true), value_mask(view, false);
-  const double scale = 1.0 / std::sqrt(static_cast<double>(query.size(3)));
-  const int64_t kv_heads = kv.key.size(1);
-  Inputs in{(prepare(query) * scale).unflatten(1, {kv_heads, query.size(1) / kv_heads}),
-            prepare(kv.key),
-            prepare(kv.value),
-            with_sinks(prepare(kv.key), prepare(kv.key_hat), key_mask.sinks()),
-            with_sinks(prepare(kv.value), prepare(kv.value_hat), value_mask.sinks()),
-            key_mask,
-            value_mask,
-            sliding_window};
-  return attend(in, query.scalar_type());
+  const int64_t batch = query.size(0), kv_heads = kv.key.size(1), seq = query.size(2);
+  const at::Tensor queries =
+      (query.to(compute) * (1.0 / std::sqrt(static_cast<double>(query.size(3)))))
+          .unflatten(1, {kv_heads, query.size(1) / kv_heads});
+  const at::Tensor keys = prepare(kv.key), values = prepare(kv.value);
+  const at::Tensor keys_hat = with_sinks(keys, prepare(kv.key_hat), key_mask.sinks());
+  const at::Tensor values_hat = with_sinks(values, prepare(kv.value_hat), value_mask.sinks());
+  const auto chunks = make_chunks(key_mask, value_mask, sliding_window, seq, keys.options());
+  const at::Tensor out = at::empty_like(queries, at::MemoryFormat::Contiguous);
+  const auto attend = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const auto of = [&](const at::Tensor& x) {
+        return x.defined() ? x[i / kv_heads][i % kv_heads] : x;
+      };
+      attend_head({of(queries), of(keys), of(values), of(keys_hat), of(values_hat)}, chunks,
+                  of(out));
+    }
+  };
+  // Whole heads a thread: the small products inside stay in its cache and need no synchronization.
+  if (query.is_cpu()) {
+    at::parallel_for(0, batch * kv_heads, 1, attend);
+  } else {
+    attend(0, batch * kv_heads);
+  }
+  return out.flatten(1, 2).to(query.scalar_type());
 }
 
 at::Tensor full_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,

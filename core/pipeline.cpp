@@ -10,7 +10,7 @@ namespace {
 
 // Tokens of the first batch that statistics look at; logit errors need a square of it per head.
 constexpr int64_t kStatisticsSequences = 2;
-constexpr int64_t kStatisticsLength = 512;
+constexpr int64_t kStatisticsLength = 256;
 
 const KvViewOptions kFullPrecision{.mode = ViewMode::kNone};
 
@@ -36,31 +36,50 @@ struct Chains {
 void carry(const ModelSource& source, int64_t layer, const BlockWeights& weights,
            std::vector<at::Tensor>& hidden) {
   const AttentionFunction attention = attention_of({}, kFullPrecision);
-  for (at::Tensor& h : hidden)
-    h = forward_block(source.config(), layer, weights, source.rope(), h, 0, attention);
+  for_each_batch(hidden.size(), source.options().device, [&](size_t i) {
+    hidden[i] =
+        forward_block(source.config(), layer, weights, source.rope(), hidden[i], 0, attention);
+  });
 }
 
 void carry_streams(const ModelSource& source, int64_t layer, const BlockWeights& full,
                    const QuantizedBlock& block, BlockPass& pass, Recorder& recorder) {
   bool recorded = false;
   for (Stream& stream : pass.streams) {
-    for (StreamBatch& batch : stream.batches) {
-      const KvCodec& codec = block.codec;
-      AttentionFunction attention = stream.full_precision ? attention_of({}, kFullPrecision)
-                                                          : attention_of(codec, batch.view);
-      const AttentionFunction plain = attention;
-      if (!stream.full_precision && !recorded) {
-        attention = recording(plain, codec, layer, recorder);
-        recorded = true;
-      }
+    const auto forward = [&](StreamBatch& batch, const AttentionFunction& attention) {
       batch.hidden =
           forward_block(source.config(), layer, stream.full_precision ? full : block.weights,
                         source.rope(), batch.hidden, 0, attention);
+    };
+    size_t first = 0;
+    if (!stream.full_precision && !recorded && !stream.batches.empty()) {
+      const AttentionFunction plain = attention_of(block.codec, stream.batches[0].view);
+      forward(stream.batches[0], recording(plain, block.codec, layer, recorder));
+      recorded = true;
+      first = 1;
     }
+    for_each_batch(stream.batches.size() - first, source.options().device, [&](size_t i) {
+      StreamBatch& batch = stream.batches[first + i];
+      forward(batch, stream.full_precision ? attention_of({}, kFullPrecision)
+                                           : attention_of(block.codec, batch.view));
+    });
   }
 }
 
 }  // namespace
+
+void for_each_batch(size_t count, at::Device device, const std::function<void(size_t)>& action) {
+  const auto n = static_cast<int64_t>(count);
+  const auto serial = [&](int64_t begin, int64_t end) {
+    const at::NoGradGuard no_grad;
+    for (int64_t i = begin; i < end; ++i) action(static_cast<size_t>(i));
+  };
+  if (device.is_cpu() && n >= at::get_num_threads()) {
+    at::parallel_for(0, n, 1, serial);
+  } else {
+    serial(0, n);
+  }
+}
 
 AttentionFunction attention_of(const KvCodec& codec, const KvViewOptions& view) {
   return [codec, view](const AttentionInputs& in) {

@@ -40,6 +40,11 @@ struct BlockPass {
 /// Statistics come from the first quantized batch.
 void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& recorder);
 
+/// action(0) .. action(count - 1), without gradients. On the CPU a thread takes whole batches where
+/// there are enough of them: what runs inside is then serial, keeps to the thread's cache and needs
+/// no synchronization. Exceptions reach the caller.
+void for_each_batch(size_t count, at::Device device, const std::function<void(size_t)>& action);
+
 /// The attention of a quantized block under `view`.
 AttentionFunction attention_of(const KvCodec& codec, const KvViewOptions& view);
 

@@ -16,7 +16,7 @@ namespace {
 
 // Tokens of a batch: enough for efficient matrix products, few enough for activations to stay in
 // cache.
-constexpr int64_t kBatchTokens = 2048;
+constexpr int64_t kBatchTokens = 1024;
 
 int64_t length_of(const Request& request) {
   return static_cast<int64_t>(request.tokens.size());
@@ -143,16 +143,22 @@ std::vector<at::Tensor> decode_stream(ModelSource& source, const PreparedEvaluat
 std::vector<Scored> score_evaluation(const Head& head, const PreparedEvaluation& prepared,
                                      const std::vector<at::Tensor>& hidden,
                                      const std::vector<at::Tensor>& reference) {
-  std::vector<Scored> scored(prepared.requests.size());
+  struct Place {
+    size_t request, batch;
+    int64_t row;
+  };
+  std::vector<Place> places;
   for (size_t b = 0; b < prepared.batches.size(); ++b) {
     const std::vector<size_t>& indices = prepared.batches[b].requests;
-    for (size_t row = 0; row < indices.size(); ++row) {
-      const auto i = static_cast<int64_t>(row);
-      const at::Tensor exact = reference.empty() ? at::Tensor() : reference[b][i];
-      scored[indices[row]] =
-          score_request(head, prepared.requests[indices[row]], hidden[b][i], {exact});
-    }
+    for (size_t row = 0; row < indices.size(); ++row)
+      places.push_back({indices[row], b, static_cast<int64_t>(row)});
   }
+  std::vector<Scored> scored(prepared.requests.size());
+  for_each_batch(places.size(), hidden.front().device(), [&](size_t i) {
+    const auto [request, batch, row] = places[i];
+    const at::Tensor exact = reference.empty() ? at::Tensor() : reference[batch][row];
+    scored[request] = score_request(head, prepared.requests[request], hidden[batch][row], {exact});
+  });
   return scored;
 }
 

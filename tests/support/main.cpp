@@ -3,7 +3,8 @@
 
 #include "tests/support/catch.h"
 
-// A test name that selects nothing is an error: a run without tests must not look like a passed one.
+// A test name that selects nothing is an error: a run without tests must not look like a passed
+// one.
 int main(int argc, char** argv) {
   std::vector<char*> arguments(argv, argv + argc);
 #ifdef CATCH_VERSION_MAJOR
