@@ -55,11 +55,47 @@ at::Tensor KvCache::read(const Side& side) const {
   return at::cat(parts, 2);
 }
 
+at::Tensor KvCache::Growing::append(const at::Tensor& x, int64_t before) {
+  const int64_t after = before + x.size(2);
+  if (!data.defined() || after > data.size(2)) {
+    at::Tensor larger =
+        at::empty({x.size(0), x.size(1), std::max<int64_t>(64, 2 * after), x.size(3)}, x.options());
+    if (before > 0) larger.narrow(2, 0, before).copy_(data.narrow(2, 0, before));
+    data = larger;
+  }
+  data.narrow(2, before, x.size(2)).copy_(x);
+  return data.narrow(2, 0, after);
+}
+
+at::Tensor KvCache::attend(const at::Tensor& query, const at::Tensor& keys,
+                           const at::Tensor& values, int64_t sliding_window) const {
+  const at::ScalarType compute = query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const int64_t kv_heads = keys.size(1);
+  const int64_t skip = sliding_window > 0 ? std::max<int64_t>(0, tokens_ - sliding_window) : 0;
+  const auto seen = [&](const at::Tensor& x) {
+    return x.narrow(2, skip, tokens_ - skip).to(compute);
+  };
+  // [batch, kv_heads, repeat, head_dim]: the heads that share a kv head are rows of one product.
+  const at::Tensor queries =
+      query.to(compute).unflatten(1, {kv_heads, query.size(1) / kv_heads}).flatten(2, 3);
+  const at::Tensor scores = at::matmul(queries, seen(keys).transpose(-1, -2)) /
+                            std::sqrt(static_cast<double>(query.size(3)));
+  return at::matmul(at::softmax(scores, -1), seen(values))
+      .view(query.sizes())
+      .to(query.scalar_type());
+}
+
 at::Tensor KvCache::step(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                          int64_t sliding_window) {
   const int64_t n = key.size(2);
   TORCH_CHECK(n == 1 || (tokens_ == 0 && n == view_.prefill), "kv cache: got ", n,
               " tokens at once; expected one, or a prompt of ", view_.prefill);
+  if (view_.mode == ViewMode::kNone) {
+    const at::Tensor keys = exact_keys_.append(key, tokens_),
+                     values = exact_values_.append(value, tokens_);
+    tokens_ += n;
+    return attend(query, keys, values, sliding_window);
+  }
   for (int64_t i = 0; i < n; ++i) {
     push(keys_, key.narrow(2, i, 1));
     push(values_, value.narrow(2, i, 1));
@@ -67,18 +103,7 @@ at::Tensor KvCache::step(const at::Tensor& query, const at::Tensor& key, const a
   tokens_ += n;
   if (tokens_ <= view_.prefill && n > 1) return full_attention(query, key, value, sliding_window);
   if (tokens_ > view_.prefill) settle_before();
-
-  const int64_t repeat = query.size(1) / key.size(1);
-  const at::ScalarType compute = query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  at::Tensor keys = read(keys_).to(compute).repeat_interleave(repeat, 1);
-  at::Tensor values = read(values_).to(compute).repeat_interleave(repeat, 1);
-  if (sliding_window > 0 && tokens_ > sliding_window) {
-    keys = keys.narrow(2, tokens_ - sliding_window, sliding_window);
-    values = values.narrow(2, tokens_ - sliding_window, sliding_window);
-  }
-  const at::Tensor scores = at::matmul(query.to(compute), keys.transpose(-1, -2)) /
-                            std::sqrt(static_cast<double>(query.size(3)));
-  const at::Tensor out = at::matmul(at::softmax(scores, -1), values).to(query.scalar_type());
+  const at::Tensor out = attend(query, read(keys_), read(values_), sliding_window);
   settle_after();
   return out;
 }

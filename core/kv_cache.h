@@ -32,7 +32,14 @@ class KvCache {
         stored;  ///< decode(encode(slice)): decoding is pure, so it is done once
     std::vector<at::Tensor> recent;
   };
+  /// Mode none: everything stays exact, in one tensor that grows by doubling.
+  struct Growing {
+    at::Tensor data;
+    at::Tensor append(const at::Tensor& x, int64_t before);
+  };
   void push(Side& side, const at::Tensor& x) const;
+  at::Tensor attend(const at::Tensor& query, const at::Tensor& keys, const at::Tensor& values,
+                    int64_t sliding_window) const;
   void encode_oldest(Side& side, const KvTensorCodec& codec, size_t count) const;
   /// Encodes what has left the window; before the step's attention or after it.
   void settle_before();
@@ -42,6 +49,7 @@ class KvCache {
   KvCodec codec_;
   KvViewOptions view_;
   Side keys_, values_;
+  Growing exact_keys_, exact_values_;
   int64_t tokens_ = 0;
 };
 

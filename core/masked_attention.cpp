@@ -10,7 +10,7 @@ namespace {
 
 // Queries a chunk: large enough for efficient matrix products, small enough that the part of a band
 // computed twice is small.
-constexpr int64_t kChunk = 64;
+constexpr int64_t kChunk = 128;
 
 /// Columns of one chunk of queries [first, last): below `certain` all true (sinks apart), from
 /// `possible` on all false.
@@ -45,6 +45,7 @@ at::Tensor with_sinks(const at::Tensor& exact, const at::Tensor& quantized, int6
 /// What all heads share of one chunk of queries [first, last).
 struct Chunk {
   int64_t first, last;
+  bool own_token_only;  // plain `past`: a query sees nothing but its own token in full precision
   Band key_band, value_band;
   at::Tensor key_mask, value_mask;  // of the bands; the values' as 0 and 1 in the compute dtype
   at::Tensor blocked;               // true where a query must not look, [last - first, last - from]
@@ -75,14 +76,24 @@ at::Tensor blocked_columns(int64_t first, int64_t last, int64_t from, int64_t sl
 Chunk make_chunk(const KvMask& key_mask, const KvMask& value_mask, int64_t sliding_window,
                  std::pair<int64_t, int64_t> range, const at::TensorOptions& options) {
   const auto [first, last] = range;
-  Chunk chunk{first, last, band_of(key_mask, first, last), band_of(value_mask, first, last), {}, {},
-              {},    0};
+  const bool own_token_only = key_mask.own_token_only() && first >= key_mask.prefill();
+  Chunk chunk{first,
+              last,
+              own_token_only,
+              band_of(key_mask, first, last),
+              band_of(value_mask, first, last),
+              {},
+              {},
+              {},
+              0};
   const auto mask = [&](const KvMask& view, const Band& band) {
     return band.possible > band.certain ? band_mask(view, band, first, last).to(options.device())
                                         : at::Tensor();
   };
-  chunk.key_mask = mask(key_mask, chunk.key_band);
-  chunk.value_mask = mask(value_mask, chunk.value_band);
+  if (!own_token_only) {
+    chunk.key_mask = mask(key_mask, chunk.key_band);
+    chunk.value_mask = mask(value_mask, chunk.value_band);
+  }
   if (chunk.value_mask.defined()) chunk.value_mask = chunk.value_mask.to(options);
   chunk.blocked_from = sliding_window == 0 || last <= sliding_window ? first : 0;
   chunk.blocked =
@@ -110,6 +121,14 @@ at::Tensor chunk_scores(const Head& head, const at::Tensor& query, const Chunk& 
   const auto product = [&](const at::Tensor& keys, int64_t begin, int64_t end) {
     return times(query, keys.narrow(0, begin, end - begin).t());
   };
+  if (chunk.own_token_only) {
+    at::Tensor scores = product(head.key_hat, 0, last);
+    const int64_t n = last - chunk.first;
+    scores.narrow(-1, chunk.first, n)
+        .diagonal(0, -2, -1)
+        .copy_((query * head.key.narrow(0, chunk.first, n)).sum(-1));
+    return scores;
+  }
   if (band.possible == 0) return product(head.key, 0, last);
   if (band.certain == last) return product(head.key_hat, 0, last);
   at::Tensor exact = product(head.key, band.certain, last);
@@ -130,6 +149,13 @@ at::Tensor chunk_output(const Head& head, const at::Tensor& weights, const Chunk
   const auto product = [&](const at::Tensor& w, const at::Tensor& values, int64_t begin) {
     return times(w, values.narrow(0, begin, w.size(-1)));
   };
+  if (chunk.own_token_only) {
+    const int64_t n = last - chunk.first;
+    const at::Tensor own = weights.narrow(-1, chunk.first, n).diagonal(0, -2, -1).unsqueeze(-1);
+    const at::Tensor difference =
+        head.value.narrow(0, chunk.first, n) - head.value_hat.narrow(0, chunk.first, n);
+    return product(weights, head.value_hat, 0).addcmul_(own, difference);
+  }
   if (band.possible == 0) return product(weights, head.value, 0);
   if (band.certain == last) return product(weights, head.value_hat, 0);
   at::Tensor exact = weights.narrow(-1, band.certain, last - band.certain);

@@ -4,6 +4,7 @@
 #include <fmt/ostream.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <ostream>
 
 #include "core/base/error.h"
@@ -85,9 +86,14 @@ std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& sessi
   Hasher data;
   for (const std::string& part : run.fingerprints.data) data.add_part(part);
   writer.attribute("/", "data_fingerprint", data.hex());
+  auto beat = std::chrono::steady_clock::now();
   try {
     execute_run(run.config, session, writer, [&](int64_t, int64_t) {
       progress.advance();
+      // A flush a second tells a living run from a dead one; more would only cost time.
+      const auto now = std::chrono::steady_clock::now();
+      if (now - beat < std::chrono::seconds(1)) return;
+      beat = now;
       writer.heartbeat();
     });
   } catch (const std::exception& error) {

@@ -57,12 +57,12 @@ at::Tensor by_cache(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
 
 TEST_CASE("attention: one pass equals decoding through the cache, every mode") {
   at::manual_seed(11);
-  // 72 tokens cross the chunk of 64 queries; heads : kv_heads covers GQA, MQA and MHA; batch > 1.
+  // 140 tokens cross the chunk of 128 queries; heads : kv_heads covers GQA, MQA and MHA; batch > 1.
   for (const auto& [heads, kv_heads] :
        std::vector<std::pair<int64_t, int64_t>>{{4, 2}, {3, 1}, {2, 2}}) {
-    const at::Tensor q = at::randn({2, heads, 72, 8}, at::kDouble) * 2;
-    const at::Tensor k = at::randn({2, kv_heads, 72, 8}, at::kDouble) + 0.5;
-    const at::Tensor v = at::randn({2, kv_heads, 72, 8}, at::kDouble);
+    const at::Tensor q = at::randn({2, heads, 140, 8}, at::kDouble) * 2;
+    const at::Tensor k = at::randn({2, kv_heads, 140, 8}, at::kDouble) + 0.5;
+    const at::Tensor v = at::randn({2, kv_heads, 140, 8}, at::kDouble);
     for (const Case& c : cases()) {
       if (c.key.group_scope == GroupScope::kToken && kv_heads == 1) continue;
       for (const int64_t sliding : {0, 20}) {
