@@ -10,6 +10,7 @@
 #include "core/base/options_text.h"
 #include "core/base/safetensors.h"
 #include "core/base/yaml_text.h"
+#include "core/cuda_backend.h"
 #include "core/decoder.h"
 #include "core/torch_headers.h"
 #include "datasets/token_array.h"
@@ -88,10 +89,10 @@ at::Device torch_device(const std::string& device) {
   if (!std::regex_match(device, match, pattern))
     config_error("device '{}' is not known; expected cpu, cuda or cuda:<index>", device);
   const int index = match[1].matched ? std::stoi(match[1].str()) : 0;
-  const int count = at::hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().deviceCount()) : 0;
+  const int count = load_cuda_backend();
   if (index >= count)
-    config_error("device '{}' asked for, but this machine has {} CUDA device{}{}", device, count,
-                 count == 1 ? "" : "s", at::hasCUDA() ? "" : " usable by this build; expected cpu");
+    config_error("device '{}' asked for, but this build finds {} CUDA device{} here; expected cpu",
+                 device, count, count == 1 ? "" : "s");
   return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
 }
 

@@ -1,5 +1,6 @@
 #include "core/quantizer.h"
 
+#include "core/cuda_backend.h"
 #include "core/torch_headers.h"
 #include "tests/support/catch.h"
 
@@ -202,6 +203,7 @@ TEST_CASE("quantizer: bits a value count scales and zero points") {
 
 TEST_CASE("quantizer: CUDA kernel equals the CPU reference", "[cuda]") {
   if (!test::has_cuda()) return;
+  REQUIRE(load_cuda_backend() > 0);
   at::manual_seed(7);
   const at::Tensor x = at::randn({33, 130});
   for (const auto form : {QuantForm::kZeroPoint, QuantForm::kMinimum, QuantForm::kSymmetric}) {

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Breaks the code in one place at a time, in a copy, and shows which tests see it. A sabotage that no test sees fails the script.
+# usage: scripts/sabotage.sh [NAME ...]   (after scripts/bootstrap.sh; about a minute a sabotage)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+copy=${TMPDIR:-/tmp}/wkvq-sabotage
+shared=$(realpath "${WKVQ_SHARED:-../shared}" 2>/dev/null || true)
+
+# name | file | sed expression | test program | tests to run
+sabotages=(
+  "rounding mode|core/kernels/group_math.h|s/return rintf(x)/return roundf(x)/; s/return rint(x)/return round(x)/|test_core|quantizer*"
+  "zero point|core/kernels/group_math.h|s/p.zero = round_half_even(-lowest \/ scale)/p.zero = -lowest \/ scale/|test_core|quantizer*"
+  "group boundary|core/kernels/fake_quant.cpp|s/\.group = group,/.group = group + 1,/|test_core|quantizer*"
+  "GQA repeat|core/masked_attention.cpp|s/\[i \/ kv_heads\]\[i % kv_heads\]/[i \/ kv_heads][(i + 1) % kv_heads]/|test_core|attention*"
+  "RoPE pairing|core/fused_ops.cpp|s/x\[i\] \* cos\[i\] - x\[i + half\] \* sin\[i\]/x[i] * cos[i] - x[(i + 1) % half + half] * sin[i]/|test_core|famil*,*Hugging Face*"
+  "diagonal of the past view|core/masked_attention.cpp|s/\(query \* head\)\.key\.narrow/\1.key_hat.narrow/|test_core|attention*"
+  "BOS count|datasets/corpus.cpp|s/ids.insert(ids.begin(), bos);/ids.insert(ids.begin(), 2, bos);/|test_datasets|*BOS*,WikiText*"
+  "window tail|datasets/corpus.cpp|s/length <= given - start \&\& !full(); start += length/start < given \&\& !full(); start += length/; s/corpus.stream.begin() + start + length/corpus.stream.begin() + std::min(given, start + length)/|test_datasets|*window*,*tail*"
+)
+
+rm -rf "$copy" && mkdir -p "$copy"
+git ls-files -z | xargs -0 cp --parents -t "$copy"
+[[ -z $shared ]] || export WKVQ_SHARED=$shared
+ln -s "$(realpath .venv)" "$copy/.venv"
+cmake -S "$copy" -B "$copy/build" -G Ninja -DWKVQ_CUDA=off >/dev/null
+missed=0
+for entry in "${sabotages[@]}"; do
+  IFS='|' read -r name file expression program tests <<<"$entry"
+  [[ $# -eq 0 || " $* " == *" $name "* ]] || continue
+  sed -i "$expression" "$copy/$file"
+  if cmp -s "$file" "$copy/$file"; then echo "$name: the sabotage changes nothing" >&2; exit 1; fi
+  cmake --build "$copy/build" --target "$program" -- --quiet >/dev/null
+  if output=$("$copy/build/$program" "$tests" 2>&1); then
+    echo "MISSED  $name"
+    missed=1
+  else
+    seen=$(grep -B2 -A1 -E '^-{70,}' <<<"$output" | grep -vE '^(-|\.|$|\.\.)' | sort -u | grep -vE '^(/|test_|Run with)' | head -3 | paste -sd';')
+    echo "seen    $name ($file): $seen"
+  fi
+  cp "$file" "$copy/$file"
+done
+rm -rf "$copy"
+exit $missed
