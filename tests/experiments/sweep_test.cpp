@@ -150,3 +150,43 @@ TEST_CASE("sweep: --set, --only and --force") {
   options.only = "nothing*";
   REQUIRE_CONFIG_ERROR(run(options), "nothing*");
 }
+
+TEST_CASE("sweep: a failed run is recorded with its error and the sweep goes on") {
+  const test::TemporaryFolder folder;
+  std::filesystem::copy(test::source("datasets/mini"), folder / "model");
+  std::filesystem::permissions(folder / "model/model.safetensors",
+                               std::filesystem::perms::owner_all);
+  std::string text = sweep_text();
+  const std::string mini = test::source("datasets/mini").string();
+  text.replace(text.find(mini), mini.size(), (folder / "model").string());
+  // The text to score does not come from the model, so that only the runs meet the damage.
+  std::string tokens("\x93NUMPY\x01\x00\x76\x00", 10);
+  std::string header = "{'descr': '<i4', 'fortran_order': False, 'shape': (2, 48), }";
+  header.resize(118, ' ');
+  header[117] = '\n';
+  std::string ids;
+  for (int i = 0; i < 2 * 48; ++i) ids += std::string("\x07\x00\x00\x00", 4);
+  test::write_file(folder / "tokens.npy", tokens + header + ids);
+  const std::string self = "{name: self, samples: 2, length: 48}";
+  text.erase(text.find("  - {task: cloze"), text.find("sweep:") - text.find("  - {task: cloze"));
+  text.replace(text.find(self), self.size(),
+               fmt::format("{{name: tokens, path: {}}}", (folder / "tokens.npy").string()));
+  {
+    // The last element of the file becomes NaN (float16 0x7fff).
+    std::fstream file(folder / "model/model.safetensors",
+                      std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(-2, std::ios::end);
+    file.write("\xff\x7f", 2);
+  }
+  const Result result = run(options_of(folder, text));
+  INFO(result.out);
+  REQUIRE(result.code == 1);
+  REQUIRE(result.out.find("2 failed") != std::string::npos);
+  REQUIRE(files(folder).size() == 2);
+  for (const auto& path : files(folder)) {
+    const RunSummary summary = read_run(path);
+    CHECK(summary.status == "failed");
+    CHECK(summary.error.find("model.safetensors") != std::string::npos);
+    CHECK(!is_complete(path));  // it is tried again
+  }
+}
