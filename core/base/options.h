@@ -9,7 +9,7 @@ namespace wkvq {
 
 /// Declares options once: a struct lists its fields in `void visit(OptionVisitor& v) { v("bits",
 /// bits, "help"); }` and gets strict YAML reading (options_yaml.h), canonical YAML writing and help
-/// from it. A field is a bool, int64_t, double, std::string, a vector of int64_t or double, a
+/// from it. A field is a bool, int64_t, double, std::string, a vector of int64_t, a
 /// choice (an enum with a list of names) or a nested struct.
 class OptionVisitor {
  public:
