@@ -2,12 +2,12 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/base/options.h"
 #include "core/base/recorder.h"
+#include "core/calibration.h"
 #include "core/kv_codec.h"
 #include "core/transformer.h"
 
@@ -24,13 +24,21 @@ struct BlockContext {
   const ModelConfig& model;
   const Rope& rope;
   int64_t layer;
-  QuantizedBlock& block;  ///< enters in full precision
-  /// Calibration hidden states entering the block, [samples, seq, hidden] in batches; empty without
-  /// calibration. The first come from the full-precision chain, the second through the blocks as
-  /// quantized so far (cache in full precision).
-  const std::vector<at::Tensor>& inputs_full;
-  const std::vector<at::Tensor>& inputs_quantized;
+  QuantizedBlock& block;   ///< enters in full precision
+  CalibrationChain* full;  ///< the full-precision chain; null without calibration
+  /// Through the blocks as quantized so far; null while these are in full precision.
+  const std::vector<at::Tensor>* quantized;
+
+  /// Calibration hidden states entering the block, [samples, seq, hidden] in batches: of the
+  /// full-precision model, and through the blocks as quantized so far (cache in full precision).
+  const std::vector<at::Tensor>& inputs_full() const { return full->entering(layer); }
+  const std::vector<at::Tensor>& inputs_quantized() const {
+    return quantized ? *quantized : inputs_full();
+  }
 };
+
+/// Which calibration streams a method looks at; what nobody looks at is not computed.
+enum class CalibrationNeeds { kNone, kQuantizedChain, kBothChains };
 
 /// One way of quantizing a model, block by block. Instances are made fresh for every run.
 class Method {
@@ -42,7 +50,7 @@ class Method {
   virtual std::string summary() const = 0;
   /// The cache options; their view is the default of every evaluation.
   virtual const KvOptions& kv() const = 0;
-  virtual bool needs_calibration() const = 0;
+  virtual CalibrationNeeds calibration_needs() const = 0;
   /// Throws ConfigError where the options do not fit the model; before any work.
   virtual void check(const ModelConfig& model) const = 0;
   /// Rewrites context.block. Deterministic in its inputs.

@@ -76,16 +76,19 @@ BlockWeights ModelSource::block(int64_t layer) {
     if (!kept) kept = load_block(layer);
     return *kept;
   }
+  if (layer == last_layer_) return last_;
+  last_ = {};
   // A read-ahead of another block is finished first: two loads at once would need a third block.
   const bool ahead = next_.valid() && next_layer_ == layer;
   if (next_.valid() && !ahead) next_.wait();
-  BlockWeights block = ahead ? next_.get() : load_block(layer);
+  last_ = ahead ? next_.get() : load_block(layer);
+  last_layer_ = layer;
   next_ = {};
   if (layer + 1 < config().layers) {
     next_layer_ = layer + 1;
     next_ = std::async(std::launch::async, [this, layer] { return load_block(layer + 1); });
   }
-  return block;
+  return last_;
 }
 
 at::Tensor ModelSource::embedding() {

@@ -17,7 +17,8 @@ struct SourceOptions {
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
   /// Blocks stay in memory where all of them, converted, take at most this many bytes; otherwise
-  /// each is loaded when asked for, while the next one is read ahead (two blocks at a time).
+  /// each is loaded when asked for and kept until another is, while the next one is read ahead (two
+  /// blocks at a time).
   int64_t resident_bytes = 0;
 };
 
@@ -53,6 +54,8 @@ class ModelSource {
   bool resident_;
   std::vector<std::optional<BlockWeights>> blocks_;  ///< resident ones
   std::optional<Head> head_;                         ///< kept where blocks are
+  int64_t last_layer_ = -1;                          ///< the one kept of a streaming model
+  BlockWeights last_;
   int64_t next_layer_ = -1;
   std::future<BlockWeights> next_;
 };

@@ -1,5 +1,6 @@
 #include "core/pipeline.h"
 
+#include "core/batches.h"
 #include "core/masked_attention.h"
 #include "core/statistics.h"
 #include "core/torch_headers.h"
@@ -28,20 +29,6 @@ AttentionFunction recording(const AttentionFunction& attention, const KvCodec& c
   };
 }
 
-/// The calibration streams: the full-precision chain and the one through quantized weights.
-struct Chains {
-  std::vector<at::Tensor> full, quantized;
-};
-
-void carry(const ModelSource& source, int64_t layer, const BlockWeights& weights,
-           std::vector<at::Tensor>& hidden) {
-  const AttentionFunction attention = attention_of({}, kFullPrecision);
-  for_each_batch(hidden.size(), source.options().device, [&](size_t i) {
-    hidden[i] =
-        forward_block(source.config(), layer, weights, source.rope(), hidden[i], 0, attention);
-  });
-}
-
 void carry_streams(const ModelSource& source, int64_t layer, const BlockWeights& full,
                    const QuantizedBlock& block, BlockPass& pass, Recorder& recorder) {
   bool recorded = false;
@@ -68,19 +55,6 @@ void carry_streams(const ModelSource& source, int64_t layer, const BlockWeights&
 
 }  // namespace
 
-void for_each_batch(size_t count, at::Device device, const std::function<void(size_t)>& action) {
-  const auto n = static_cast<int64_t>(count);
-  const auto serial = [&](int64_t begin, int64_t end) {
-    const at::NoGradGuard no_grad;
-    for (int64_t i = begin; i < end; ++i) action(static_cast<size_t>(i));
-  };
-  if (device.is_cpu() && n >= at::get_num_threads()) {
-    at::parallel_for(0, n, 1, serial);
-  } else {
-    serial(0, n);
-  }
-}
-
 AttentionFunction attention_of(const KvCodec& codec, const KvViewOptions& view) {
   return [codec, view](const AttentionInputs& in) {
     return quantized_attention(in.query, in.key, in.value, codec, view, in.sliding_window);
@@ -89,28 +63,37 @@ AttentionFunction attention_of(const KvCodec& codec, const KvViewOptions& view) 
 
 KvRanges collect_kv_ranges(const BlockContext& context) {
   KvRanges ranges;
-  const AttentionFunction attention = [&](const AttentionInputs& in) {
+  const at::NoGradGuard no_grad;
+  for (const at::Tensor& hidden : context.inputs_quantized()) {
+    const AttentionInputs in =
+        attention_inputs(context.model, context.block.weights, context.rope, hidden, 0);
     ranges.key.add(in.key);
     ranges.value.add(in.value);
-    return full_attention(in.query, in.key, in.value, in.sliding_window);
-  };
-  for (const at::Tensor& hidden : context.inputs_quantized)
-    forward_block(context.model, context.layer, context.block.weights, context.rope, hidden, 0,
-                  attention);
+  }
   return ranges;
 }
 
 void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& recorder) {
   const at::NoGradGuard no_grad;
-  Chains chains{pass.calibration, pass.calibration};
+  const CalibrationNeeds needs = method.calibration_needs();
+  TORCH_CHECK(needs == CalibrationNeeds::kNone || (pass.calibration && !pass.calibration->empty()),
+              "run_blocks: the method needs calibration text");
+  std::optional<std::vector<at::Tensor>> quantized;  // absent while equal to the full chain
   for (int64_t layer = 0; layer < source.config().layers; ++layer) {
     const BlockWeights full = source.block(layer);
     QuantizedBlock block{full, {}};
-    BlockContext context{source.config(), source.rope(), layer,
-                         block,           chains.full,   chains.quantized};
+    BlockContext context{source.config(), source.rope(),    layer,
+                         block,           pass.calibration, quantized ? &*quantized : nullptr};
     method.calibrate(context, recorder);
-    carry(source, layer, full, chains.full);
-    carry(source, layer, block.weights, chains.quantized);
+    if (needs != CalibrationNeeds::kNone) {
+      if (!quantized && !same_tensors(full, block.weights))
+        quantized = pass.calibration->entering(layer);
+      if (quantized) carry(source, layer, block.weights, *quantized);
+      // Now, while the source still holds the block.
+      if (!quantized || needs == CalibrationNeeds::kBothChains)
+        pass.calibration->entering(layer + 1);
+      pass.calibration->release_before(layer + 1);
+    }
     carry_streams(source, layer, full, block, pass, recorder);
     if (pass.keep_blocks) pass.blocks.push_back(block);
     if (pass.on_block) pass.on_block(layer + 1);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/recorder.h"
+#include "core/calibration.h"
 #include "core/method.h"
 #include "core/model_source.h"
 
@@ -28,8 +29,7 @@ struct Stream {
 /// Everything that passes through the blocks together.
 struct BlockPass {
   std::vector<Stream> streams;
-  std::vector<at::Tensor>
-      calibration;  ///< embedded calibration text, [samples, seq, hidden] in batches; may be empty
+  CalibrationChain* calibration = nullptr;     ///< where the method needs one
   bool keep_blocks = false;                    ///< collect the quantized blocks
   std::vector<QuantizedBlock> blocks;          ///< filled where keep_blocks
   std::function<void(int64_t done)> on_block;  ///< progress; may be empty
@@ -39,11 +39,6 @@ struct BlockPass {
 /// on (docs/design.md). The streams' hidden states are replaced by those leaving the last block.
 /// Statistics come from the first quantized batch.
 void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& recorder);
-
-/// action(0) .. action(count - 1), without gradients. On the CPU a thread takes whole batches where
-/// there are enough of them: what runs inside is then serial, keeps to the thread's cache and needs
-/// no synchronization. Exceptions reach the caller.
-void for_each_batch(size_t count, at::Device device, const std::function<void(size_t)>& action);
 
 /// The attention of a quantized block under `view`.
 AttentionFunction attention_of(const KvCodec& codec, const KvViewOptions& view);

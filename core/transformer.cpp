@@ -1,6 +1,8 @@
 #include "core/transformer.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "core/fused_ops.h"
 
@@ -10,6 +12,22 @@ namespace {
 /// [batch, seq, heads * head_dim] to a view [batch, seq, heads, head_dim].
 at::Tensor split_heads(const at::Tensor& x, int64_t heads) {
   return x.view({x.size(0), x.size(1), heads, x.size(2) / heads});
+}
+
+}  // namespace
+
+bool same_tensors(const BlockWeights& a, const BlockWeights& b) {
+  const auto tensors = [](BlockWeights weights) {
+    std::vector<at::Tensor> all{weights.input_norm, weights.post_norm, weights.query_norm,
+                                weights.key_norm};
+    weights.visit_linears([&](const char*, const Linear& linear) {
+      all.push_back(linear.weight);
+      all.push_back(linear.bias);
+    });
+    return all;
+  };
+  return std::ranges::equal(tensors(a), tensors(b),
+                            [](const auto& x, const auto& y) { return x.is_same(y); });
 }
 
 AttentionInputs attention_inputs(const ModelConfig& config, const BlockWeights& weights,
@@ -31,8 +49,6 @@ AttentionInputs attention_inputs(const ModelConfig& config, const BlockWeights& 
   inputs.first_position = first_position;
   return inputs;
 }
-
-}  // namespace
 
 at::Tensor forward_block(const ModelConfig& config, int64_t layer, const BlockWeights& weights,
                          const Rope& rope, const at::Tensor& hidden, int64_t first_position,

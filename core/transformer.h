@@ -38,6 +38,9 @@ struct BlockWeights {
   }
 };
 
+/// True where every tensor of one is that of the other: nothing was rewritten.
+bool same_tensors(const BlockWeights& a, const BlockWeights& b);
+
 /// What attention reads of one block. `value` and `key_before_rope` may be strided views.
 struct AttentionInputs {
   at::Tensor query;            ///< [batch, heads, seq, head_dim], after RoPE
@@ -50,6 +53,11 @@ struct AttentionInputs {
 
 /// Causal attention, scores scaled by 1 / sqrt(head_dim); returns [batch, heads, seq, head_dim].
 using AttentionFunction = std::function<at::Tensor(const AttentionInputs&)>;
+
+/// Everything in front of attention: norm, projections, rotary embedding; see forward_block.
+AttentionInputs attention_inputs(const ModelConfig& config, const BlockWeights& weights,
+                                 const Rope& rope, const at::Tensor& hidden,
+                                 int64_t first_position);
 
 /// One decoder block: `hidden` [batch, seq, hidden], whose first token is at `first_position`, to
 /// the same shape. Leaves `hidden` as it is.

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/base/hash.h"
+#include "core/batches.h"
 #include "core/decoder.h"
 #include "core/torch_headers.h"
 #include "experiments/scoring.h"

@@ -128,7 +128,7 @@ RunConfig read_run_config(const YamlNode& node) {
     calibration.read(options);
     calibration.finish();
     config.calibration = options;
-  } else if (config.method->needs_calibration()) {
+  } else if (config.method->calibration_needs() != CalibrationNeeds::kNone) {
     config_error(
         "{}: method: these options need calibration text; expected a key 'calibration' with a "
         "dataset",

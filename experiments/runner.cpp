@@ -38,27 +38,6 @@ std::vector<std::vector<int32_t>> calibration_windows(const RunConfig& config, S
   return windows;
 }
 
-std::vector<at::Tensor> embed_windows(const ModelSource& source,
-                                      const std::vector<std::vector<int32_t>>& windows) {
-  // Batches keep the memory of one block's forward pass bounded.
-  constexpr int64_t kTokens = 4096;
-  std::vector<at::Tensor> batches;
-  std::vector<at::Tensor> rows;
-  const auto flush = [&] {
-    if (!rows.empty()) batches.push_back(source.embed(at::stack(rows)));
-    rows.clear();
-  };
-  for (const auto& window : windows) {
-    const auto length = static_cast<int64_t>(window.size());
-    if (!rows.empty() &&
-        ((static_cast<int64_t>(rows.size()) + 1) * length > kTokens || rows[0].size(0) != length))
-      flush();
-    rows.push_back(at::tensor(at::ArrayRef<int32_t>(window), at::kLong));
-  }
-  flush();
-  return batches;
-}
-
 void record_metrics(Recorder& recorder, const RunConfig& config, const PreparedEvaluation& prepared,
                     const std::vector<Metric>& metrics) {
   for (const Metric& metric : metrics) {
@@ -128,7 +107,10 @@ void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
   const std::vector<PreparedEvaluation> prepared = prepare_evaluations(config, session);
   Streams streams = make_streams(source, prepared, session);
   BlockPass& pass = streams.pass;
-  pass.calibration = embed_windows(source, calibration_windows(config, session));
+  std::shared_ptr<CalibrationChain> chain;
+  if (config.method->calibration_needs() != CalibrationNeeds::kNone)
+    chain = session.calibration(config.model, calibration_windows(config, session));
+  pass.calibration = chain.get();
   const int64_t layers = source.config().layers;
   const int64_t total = layers + static_cast<int64_t>(prepared.size());
   pass.on_block = [&](int64_t done) { on_progress(done, total); };

@@ -20,7 +20,7 @@ namespace wkvq {
 namespace {
 
 // Full-precision hidden states kept for later runs of a sweep, in bytes.
-constexpr size_t kFullPrecisionBudget = size_t{2} << 30;
+constexpr int64_t kFullPrecisionBudget = int64_t{2} << 30;
 
 int64_t resident_budget(Residency blocks) {
   if (blocks == Residency::kStreaming) return 0;
@@ -33,9 +33,9 @@ std::string model_key(const ModelOptions& options) {
                      static_cast<int>(options.blocks));
 }
 
-size_t bytes_of(const std::vector<at::Tensor>& tensors) {
-  size_t bytes = 0;
-  for (const at::Tensor& x : tensors) bytes += x.nbytes();
+int64_t bytes_of(const std::vector<at::Tensor>& tensors) {
+  int64_t bytes = 0;
+  for (const at::Tensor& x : tensors) bytes += static_cast<int64_t>(x.nbytes());
   return bytes;
 }
 
@@ -64,6 +64,27 @@ void write_sampled(const std::filesystem::path& path,
         .data = reinterpret_cast<const std::byte*>(flat.data()),
         .bytes = flat.size() * sizeof(int32_t)}},
       {});
+}
+
+std::vector<at::Tensor> embed_windows(const ModelSource& source,
+                                      const std::vector<std::vector<int32_t>>& windows) {
+  // Batches keep the memory of one block's forward pass bounded.
+  constexpr int64_t kTokens = 4096;
+  std::vector<at::Tensor> batches;
+  std::vector<at::Tensor> rows;
+  const auto flush = [&] {
+    if (!rows.empty()) batches.push_back(source.embed(at::stack(rows)));
+    rows.clear();
+  };
+  for (const auto& window : windows) {
+    const auto length = static_cast<int64_t>(window.size());
+    if (!rows.empty() &&
+        ((static_cast<int64_t>(rows.size()) + 1) * length > kTokens || rows[0].size(0) != length))
+      flush();
+    rows.push_back(at::tensor(at::ArrayRef<int32_t>(window), at::kLong));
+  }
+  flush();
+  return batches;
 }
 
 }  // namespace
@@ -150,13 +171,32 @@ std::vector<std::vector<int32_t>> Session::sampled(LoadedModel& model, int64_t c
   return texts;
 }
 
+std::shared_ptr<CalibrationChain> Session::calibration(
+    const ModelOptions& options, const std::vector<std::vector<int32_t>>& windows) {
+  Hasher hasher;
+  hasher.add_part(model_key(options));
+  for (const auto& window : windows)
+    hasher.add_part(
+        {reinterpret_cast<const char*>(window.data()), window.size() * sizeof(int32_t)});
+  const std::string key = hasher.hex();
+  if (const auto found = calibrations_.find(key); found != calibrations_.end())
+    return found->second;
+  ModelSource& source = *model(options).source;
+  const auto chain = std::make_shared<CalibrationChain>(source, embed_windows(source, windows),
+                                                        kFullPrecisionBudget);
+  // One at a time: a sweep that varies its calibration text goes from one to the next.
+  calibrations_.clear();
+  if (chain->kept()) calibrations_[key] = chain;
+  return chain;
+}
+
 const std::vector<at::Tensor>* Session::full_precision(const std::string& key) const {
   const auto found = full_precision_.find(key);
   return found == full_precision_.end() ? nullptr : &found->second;
 }
 
 void Session::store_full_precision(const std::string& key, std::vector<at::Tensor> hidden) {
-  size_t held = bytes_of(hidden);
+  int64_t held = bytes_of(hidden);
   for (const auto& [name, tensors] : full_precision_) held += bytes_of(tensors);
   if (held <= kFullPrecisionBudget) full_precision_[key] = std::move(hidden);
 }

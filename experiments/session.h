@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/calibration.h"
 #include "core/model_source.h"
 #include "datasets/tokenizer.h"
 #include "experiments/run_config.h"
@@ -33,6 +34,9 @@ class Session {
   LoadedModel& model(const ModelOptions& options);
   /// The corpus of `choice` for `model`.
   const Corpus& corpus(const ModelOptions& options, const DatasetChoice& choice);
+  /// The full-precision chain of calibration `windows`; shared by runs where it can be kept whole.
+  std::shared_ptr<CalibrationChain> calibration(const ModelOptions& options,
+                                                const std::vector<std::vector<int32_t>>& windows);
   /// Hidden states that leave the full-precision model, kept by `key`; null where they were not
   /// stored.
   const std::vector<at::Tensor>* full_precision(const std::string& key) const;
@@ -45,6 +49,7 @@ class Session {
   std::filesystem::path cache_;
   std::map<std::string, LoadedModel> models_;
   std::map<std::string, Corpus> corpora_;
+  std::map<std::string, std::shared_ptr<CalibrationChain>> calibrations_;
   std::map<std::string, std::vector<at::Tensor>> full_precision_;
 };
 

@@ -11,7 +11,9 @@ class Rtn final : public Method {
   void visit(OptionVisitor& v) override;
   std::string summary() const override;
   const KvOptions& kv() const override { return kv_; }
-  bool needs_calibration() const override { return kv_.needs_statistics(); }
+  CalibrationNeeds calibration_needs() const override {
+    return kv_.needs_statistics() ? CalibrationNeeds::kQuantizedChain : CalibrationNeeds::kNone;
+  }
   void check(const ModelConfig& model) const override;
   void calibrate(BlockContext& context, Recorder& recorder) override;
   double weight_bits(int64_t inputs, int64_t compute_bits) const override;

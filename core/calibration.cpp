@@ -1,0 +1,51 @@
+#include "core/calibration.h"
+
+#include <utility>
+
+#include "core/batches.h"
+#include "core/masked_attention.h"
+#include "core/torch_headers.h"
+
+namespace wkvq {
+
+CalibrationChain::CalibrationChain(ModelSource& source, std::vector<at::Tensor> embedded,
+                                   int64_t keep_bytes)
+    : source_(source),
+      batches_(embedded.size()),
+      states_(static_cast<size_t>(source.config().layers) + 1) {
+  int64_t bytes = 0;
+  for (const at::Tensor& batch : embedded) bytes += static_cast<int64_t>(batch.nbytes());
+  keep_ = bytes * (source.config().layers + 1) <= keep_bytes;
+  states_.front() = std::move(embedded);
+}
+
+const std::vector<at::Tensor>& CalibrationChain::entering(int64_t layer) {
+  auto known = static_cast<size_t>(layer);
+  while (known > 0 && states_[known].empty()) --known;
+  TORCH_CHECK(!states_[known].empty(), "calibration: states of block ", layer, " were released");
+  for (; known < static_cast<size_t>(layer); ++known) {
+    std::vector<at::Tensor> hidden = states_[known];
+    const auto block = static_cast<int64_t>(known);
+    carry(source_, block, source_.block(block), hidden);
+    states_[known + 1] = std::move(hidden);
+  }
+  return states_[static_cast<size_t>(layer)];
+}
+
+void CalibrationChain::release_before(int64_t layer) {
+  if (keep_) return;
+  for (size_t i = 0; i < static_cast<size_t>(layer); ++i) states_[i].clear();
+}
+
+void carry(const ModelSource& source, int64_t layer, const BlockWeights& weights,
+           std::vector<at::Tensor>& hidden) {
+  for_each_batch(hidden.size(), source.options().device, [&](size_t i) {
+    hidden[i] =
+        forward_block(source.config(), layer, weights, source.rope(), hidden[i], 0,
+                      [](const AttentionInputs& in) {
+                        return full_attention(in.query, in.key, in.value, in.sliding_window);
+                      });
+  });
+}
+
+}  // namespace wkvq
