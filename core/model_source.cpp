@@ -106,6 +106,9 @@ at::Tensor ModelSource::embed(const at::Tensor& tokens) const {
 
 Head ModelSource::head() {
   if (head_) return *head_;
+  // The table of a large vocabulary takes as much as a block: not both at once.
+  last_ = {};
+  last_layer_ = -1;
   const std::vector<TensorSpec> specs = outer_tensors(config());
   const auto load = [&](const TensorSpec& spec) {
     return checkpoint_->load(spec.name, spec.shape, options_.dtype, options_.device);

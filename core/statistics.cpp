@@ -18,26 +18,29 @@ Array to_array(const at::Tensor& x) {
 }
 
 void record_channels(Recorder& recorder, const std::string& group, const at::Tensor& x,
-                     const KvTensorCodec& codec) {
+                     const at::Tensor& quantized) {
   // [kv_heads, head_dim, tokens]
-  const at::Tensor channels = x.to(at::kDouble).permute({1, 3, 0, 2}).flatten(2);
-  recorder.array(group, "min", to_array(channels.amin(-1)));
-  recorder.array(group, "max", to_array(channels.amax(-1)));
-  recorder.array(group, "mean", to_array(channels.mean(-1)));
-  recorder.array(group, "std", to_array(channels.std(-1, /*unbiased=*/false)));
+  const at::Tensor channels = x.to(at::kDouble).permute({1, 3, 0, 2}).flatten(2).contiguous();
+  const auto [lowest, highest] = at::aminmax(channels, -1);
+  const auto [deviation, mean] = at::std_mean(channels, at::IntArrayRef{-1}, /*unbiased=*/false);
+  recorder.array(group, "min", to_array(lowest));
+  recorder.array(group, "max", to_array(highest));
+  recorder.array(group, "mean", to_array(mean));
+  recorder.array(group, "std", to_array(deviation));
   recorder.attribute(group, "tokens", channels.size(-1));
-  if (!codec.identity()) recorder.attribute(group, "sqnr_db", sqnr_db(x, codec.fake(x)));
+  if (!quantized.is_same(x)) recorder.attribute(group, "sqnr_db", sqnr_db(x, quantized));
 }
 
-double logit_error(const at::Tensor& query, const at::Tensor& key, const KvTensorCodec& codec) {
-  const at::Tensor error = (codec.fake(key) - key).to(at::kDouble);
+/// The products in the dtype of the keys, their squares summed in float64.
+double logit_error(const at::Tensor& query, const at::Tensor& key, const at::Tensor& quantized) {
+  const at::Tensor error = quantized - key;
   const int64_t repeat = query.size(1) / key.size(1), seq = query.size(2);
   const at::Tensor logits =
-      at::matmul(query.to(at::kDouble), error.repeat_interleave(repeat, 1).transpose(-1, -2))
-          .tril();
+      at::matmul(query, error.repeat_interleave(repeat, 1).transpose(-1, -2)).tril_();
   const double pairs = static_cast<double>(query.size(0) * query.size(1) * seq * (seq + 1)) / 2;
-  return std::sqrt(logits.square().sum().item<double>() / pairs /
-                   static_cast<double>(query.size(3)));
+  const double norm =
+      at::linalg_vector_norm(logits, 2, std::nullopt, false, at::kDouble).item<double>();
+  return norm / std::sqrt(pairs * static_cast<double>(query.size(3)));
 }
 
 }  // namespace
@@ -67,10 +70,11 @@ void record_weight_error(Recorder& recorder, int64_t layer, const std::string& l
 void record_kv_statistics(Recorder& recorder, int64_t layer, const at::Tensor& query,
                           const at::Tensor& key, const at::Tensor& value, const KvCodec& codec) {
   const std::string group = statistics_group(layer);
-  record_channels(recorder, group + "/key", key, codec.key);
-  record_channels(recorder, group + "/value", value, codec.value);
+  const at::Tensor key_hat = codec.key.fake(key);
+  record_channels(recorder, group + "/key", key, key_hat);
+  record_channels(recorder, group + "/value", value, codec.value.fake(value));
   if (!codec.key.identity())
-    recorder.attribute(group + "/key", "logit_error", logit_error(query, key, codec.key));
+    recorder.attribute(group + "/key", "logit_error", logit_error(query, key, key_hat));
 }
 
 }  // namespace wkvq

@@ -1,0 +1,4 @@
+// Compiled for its instruction set where the compiler knows it; called only on processors that have
+// it.
+#define WKVQ_ATTENTION attention_rows_avx512
+#include "core/kernels/attention_rows.inc"
