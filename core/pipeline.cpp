@@ -86,7 +86,7 @@ void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& 
                          block,           pass.calibration, quantized ? &*quantized : nullptr};
     method.calibrate(context, recorder);
     if (needs != CalibrationNeeds::kNone) {
-      if (!quantized && !same_tensors(full, block.weights))
+      if (!quantized && !is_unchanged(full, block.weights))
         quantized = pass.calibration->entering(layer);
       if (quantized) carry(source, layer, block.weights, *quantized);
       // Now, while the source still holds the block.

@@ -16,18 +16,21 @@ at::Tensor split_heads(const at::Tensor& x, int64_t heads) {
 
 }  // namespace
 
-bool same_tensors(const BlockWeights& a, const BlockWeights& b) {
-  const auto tensors = [](BlockWeights weights) {
+bool is_unchanged(const BlockWeights& original, const BlockWeights& block) {
+  bool quantized_input = false;
+  const auto tensors = [&](BlockWeights weights) {
     std::vector<at::Tensor> all{weights.input_norm, weights.post_norm, weights.query_norm,
                                 weights.key_norm};
     weights.visit_linears([&](const char*, const Linear& linear) {
       all.push_back(linear.weight);
       all.push_back(linear.bias);
+      quantized_input |= !linear.input.identity();
     });
     return all;
   };
-  return std::ranges::equal(tensors(a), tensors(b),
-                            [](const auto& x, const auto& y) { return x.is_same(y); });
+  return std::ranges::equal(tensors(original), tensors(block),
+                            [](const auto& x, const auto& y) { return x.is_same(y); }) &&
+         !quantized_input;
 }
 
 AttentionInputs attention_inputs(const ModelConfig& config, const BlockWeights& weights,

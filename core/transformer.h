@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "core/activation_quantizer.h"
 #include "core/base/model_config.h"
 #include "core/rope.h"
 
@@ -11,12 +12,17 @@ namespace wkvq {
 
 // Shapes are [batch, heads, seq, head_dim] and [batch, seq, hidden]; weights are [out, in].
 
-/// y = x weight^T + bias.
+/// y = Q(x) weight^T + bias.
 struct Linear {
-  at::Tensor weight;  ///< [out, in]
-  at::Tensor bias;    ///< [out] or undefined
+  at::Tensor weight;                                  ///< [out, in]
+  at::Tensor bias;                                    ///< [out] or undefined
+  ActivationQuantizer input;                          ///< Q; the identity by default
+  std::function<void(const at::Tensor& x)> observer;  ///< sees x first; may be empty
 
-  at::Tensor operator()(const at::Tensor& x) const { return at::linear(x, weight, bias); }
+  at::Tensor operator()(const at::Tensor& x) const {
+    if (observer) observer(x);
+    return at::linear(input(x), weight, bias);
+  }
 };
 
 /// The weights of one decoder block.
@@ -38,8 +44,9 @@ struct BlockWeights {
   }
 };
 
-/// True where every tensor of one is that of the other: nothing was rewritten.
-bool same_tensors(const BlockWeights& a, const BlockWeights& b);
+/// True where `block` computes what `original` does: its tensors are the same ones and no input is
+/// quantized.
+bool is_unchanged(const BlockWeights& original, const BlockWeights& block);
 
 /// What attention reads of one block. `value` and `key_before_rope` may be strided views.
 struct AttentionInputs {

@@ -1,0 +1,21 @@
+#include "methods/common/observe.h"
+
+#include "core/masked_attention.h"
+#include "core/torch_headers.h"
+
+namespace wkvq {
+
+void observe_inputs(const BlockContext& context, BlockWeights weights,
+                    const std::vector<at::Tensor>& inputs, const InputVisitor& visitor) {
+  const at::NoGradGuard no_grad;
+  weights.visit_linears([&](const char* name, Linear& linear) {
+    linear.observer = [&visitor, name](const at::Tensor& x) { visitor(name, x.flatten(0, -2)); };
+  });
+  for (const at::Tensor& hidden : inputs)
+    forward_block(context.model, context.layer, weights, context.rope, hidden, 0,
+                  [](const AttentionInputs& in) {
+                    return full_attention(in.query, in.key, in.value, in.sliding_window);
+                  });
+}
+
+}  // namespace wkvq

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "core/activation_quantizer.h"
+#include "core/method.h"
+
+namespace wkvq {
+
+/// What all methods here share: options `weight`, `activation` and `kv`, and the order of work on a
+/// block: transform it, round its weights, then fit activation ranges and the cache's codec to what
+/// the rounded block produces. Derived methods override the first two.
+class WeightMethod : public Method {
+ public:
+  void visit(OptionVisitor& v) final;
+  const KvOptions& kv() const final { return kv_; }
+  CalibrationNeeds calibration_needs() const override;
+  void check(const ModelConfig& model) const override;
+  void calibrate(BlockContext& context, Recorder& recorder) final;
+  double weight_bits(int64_t inputs, int64_t compute_bits) const final;
+
+ protected:
+  /// Options of the method itself, beside weight, activation and kv.
+  virtual void visit_own(OptionVisitor&) {}
+  /// Rewrites the block into one that computes the same, better fit for quantization.
+  virtual void transform(BlockContext&, Recorder&) {}
+  /// Replaces the weights by their quantized copies; round to nearest unless overridden. Called
+  /// only where weights are quantized at all.
+  virtual void round(BlockContext& context, Recorder& recorder);
+
+  QuantSpec weight_;
+  ActivationOptions activation_;
+  KvOptions kv_;
+};
+
+}  // namespace wkvq
