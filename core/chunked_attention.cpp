@@ -33,15 +33,6 @@ at::Tensor band_mask(const KvMask& mask, const Band& band, int64_t first, int64_
   return out;
 }
 
-/// The quantized copy with the sinks' columns in full precision.
-at::Tensor with_sinks(const at::Tensor& exact, const at::Tensor& quantized, int64_t sinks) {
-  if (sinks == 0 || !quantized.defined()) return quantized;
-  at::Tensor mixed = quantized.clone();
-  const int64_t n = std::min(sinks, exact.size(2));
-  mixed.narrow(2, 0, n).copy_(exact.narrow(2, 0, n));
-  return mixed;
-}
-
 /// What all heads share of one chunk of queries [first, last).
 struct Chunk {
   int64_t first, last;
@@ -192,15 +183,13 @@ at::Tensor chunked_attention(const at::Tensor& query, const KvPair& kv, const Kv
   const int64_t batch = query.size(0), kv_heads = kv.key.size(1), seq = query.size(2);
   const at::Tensor queries = (query * (1.0 / std::sqrt(static_cast<double>(query.size(3)))))
                                  .unflatten(1, {kv_heads, query.size(1) / kv_heads});
-  const at::Tensor keys_hat = with_sinks(kv.key, kv.key_hat, key_mask.sinks());
-  const at::Tensor values_hat = with_sinks(kv.value, kv.value_hat, value_mask.sinks());
   const auto chunks = make_chunks(key_mask, value_mask, sliding_window, seq, query.options());
   const at::Tensor out = at::empty_like(queries, at::MemoryFormat::Contiguous);
   for (int64_t i = 0; i < batch * kv_heads; ++i) {
     const auto of = [&](const at::Tensor& x) {
       return x.defined() ? x[i / kv_heads][i % kv_heads] : x;
     };
-    attend_head({of(queries), of(kv.key), of(kv.value), of(keys_hat), of(values_hat)}, chunks,
+    attend_head({of(queries), of(kv.key), of(kv.value), of(kv.key_hat), of(kv.value_hat)}, chunks,
                 of(out));
   }
   return out.flatten(1, 2);

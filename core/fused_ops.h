@@ -4,9 +4,9 @@
 
 namespace wkvq {
 
-/// The elementwise parts of a decoder block. On the CPU, in float32 and float64 and where no
-/// gradient is needed, each is one parallel loop; otherwise a chain of ATen operations with the
-/// same result to rounding. In half types the intermediate roundings are those of Hugging Face
+/// The elementwise parts of a decoder block. On the CPU, in float32 and float64, the first two are
+/// one parallel loop each way; otherwise a chain of ATen operations with the same result to
+/// rounding. In half types the intermediate roundings are those of Hugging Face
 /// transformers.
 
 /// x / sqrt(mean(x^2) + eps) * weight over the last dimension; statistics in float32, for float64

@@ -2,6 +2,9 @@
 
 #include <cmath>
 
+#include "core/attention_backward.h"
+#include "core/attention_bounds.h"
+#include "core/autograd_operands.h"
 #include "core/chunked_attention.h"
 #include "core/kernels/attention_rows.h"
 #include "core/torch_headers.h"
@@ -10,32 +13,11 @@ namespace wkvq {
 
 namespace {
 
-/// Of every query: one past the last token it sees quantized, and the first token it sees at all.
-struct Bounds {
-  std::vector<int64_t> key, value, lowest;
-};
-
-Bounds bounds_of(const KvViewOptions& view, int64_t seq, int64_t sliding_window) {
-  const KvMask keys(view, true), values(view, false);
-  Bounds bounds;
-  for (int64_t t = 0; t < seq; ++t) {
-    const auto bound = [&](const KvMask& mask) {
-      return t < mask.prefill() ? 0 : std::clamp<int64_t>(mask.bound(t), 0, t + 1);
-    };
-    bounds.key.push_back(bound(keys));
-    bounds.value.push_back(bound(values));
-    bounds.lowest.push_back(sliding_window == 0 ? 0 : std::max<int64_t>(0, t - sliding_window + 1));
-  }
-  return bounds;
-}
-
 /// The quantized copy with the sinks in full precision.
 at::Tensor with_sinks(const at::Tensor& exact, const at::Tensor& quantized, int64_t sinks) {
   if (sinks == 0 || !quantized.defined()) return quantized;
-  at::Tensor mixed = quantized.clone();
   const int64_t n = std::min(sinks, exact.size(2));
-  mixed.narrow(2, 0, n).copy_(exact.narrow(2, 0, n));
-  return mixed;
+  return at::cat({exact.narrow(2, 0, n), quantized.narrow(2, n, exact.size(2) - n)}, 2);
 }
 
 template <class T>
@@ -61,7 +43,8 @@ Rows<const T> rows_of(const at::Tensor& x, int64_t batch, int64_t head) {
 }
 
 template <class T>
-void attend(const at::Tensor& query, const KvPair& kv, const Bounds& bounds, at::Tensor& out) {
+void attend(const at::Tensor& query, const KvPair& kv, const AttentionBounds& bounds,
+            at::Tensor& out) {
   static const Kernel<T> kernel = best_kernel<T>();
   const int64_t kv_heads = kv.key.size(1), repeat = query.size(1) / kv_heads;
   // Whole heads a thread: they share nothing, so the sums do not depend on the number of threads.
@@ -93,6 +76,54 @@ void attend(const at::Tensor& query, const KvPair& kv, const Bounds& bounds, at:
   });
 }
 
+/// float32 or float64, rows without gaps.
+at::Tensor prepared(const at::Tensor& x) {
+  if (!x.defined()) return x;
+  const at::Tensor y = x.to(x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+  return y.stride(3) == 1 ? y : y.contiguous();
+}
+
+/// masked_attention of prepared operands, sinks already mixed into the copies; no gradient.
+at::Tensor forward(const at::Tensor& query, const KvPair& kv, const AttentionBounds& bounds) {
+  // In the layout that the output projection reads.
+  at::Tensor out =
+      at::empty({query.size(0), query.size(2), query.size(1), query.size(3)}, query.options())
+          .transpose(1, 2);
+  if (query.scalar_type() == at::kDouble) {
+    attend<double>(query, kv, bounds, out);
+  } else {
+    attend<float>(query, kv, bounds, out);
+  }
+  return out;
+}
+
+struct MaskedAttention : torch::autograd::Function<MaskedAttention> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query,
+                            const at::Tensor& key, const at::Tensor& value,
+                            const at::Tensor& key_hat, const at::Tensor& value_hat,
+                            const AttentionBounds& bounds,
+                            const std::function<at::Tensor()>& compute) {
+    const at::Tensor out = compute();
+    context->save_for_backward({query, key, value, key_hat, value_hat, out});
+    context->saved_data["key"] = bounds.key;
+    context->saved_data["value"] = bounds.value;
+    context->saved_data["lowest"] = bounds.lowest;
+    return out;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list grads) {
+    const torch::autograd::variable_list saved = context->get_saved_variables();
+    const auto numbers = [&](const char* name) { return context->saved_data[name].toIntVector(); };
+    const AttentionGradients g = attention_backward(
+        grads[0],
+        {saved[0], saved[5], {saved[1], saved[2], or_undefined(saved[3]), or_undefined(saved[4])}},
+        {numbers("key"), numbers("value"), numbers("lowest")});
+    return {g.query,        g.kv.key,     g.kv.value,  g.kv.key_hat,
+            g.kv.value_hat, at::Tensor(), at::Tensor()};
+  }
+};
+
 }  // namespace
 
 at::Tensor masked_attention(const at::Tensor& query, const KvPair& kv, const KvViewOptions& view,
@@ -100,32 +131,24 @@ at::Tensor masked_attention(const at::Tensor& query, const KvPair& kv, const KvV
   TORCH_CHECK(query.dim() == 4 && kv.key.dim() == 4 && query.size(1) % kv.key.size(1) == 0,
               "attention: got query ", query.sizes(), " and key ", kv.key.sizes(),
               "; expected [batch, heads, seq, head_dim] and heads a multiple of kv_heads");
-  const at::ScalarType compute = query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const at::NoGradGuard no_grad;
-  const auto prepare = [&](const at::Tensor& x) {
-    if (!x.defined()) return x;
-    const at::Tensor y = x.to(compute);
-    return y.stride(3) == 1 ? y : y.contiguous();
-  };
-  KvPair ready{prepare(kv.key), prepare(kv.value), prepare(kv.key_hat), prepare(kv.value_hat)};
-  if (!query.is_cpu())
-    return chunked_attention(query.to(compute), ready, view, sliding_window)
-        .to(query.scalar_type());
+  const at::Tensor queries = prepared(query);
+  KvPair ready{prepared(kv.key), prepared(kv.value), prepared(kv.key_hat), prepared(kv.value_hat)};
   const int64_t sinks = KvMask(view, true).sinks();
   ready.key_hat = with_sinks(ready.key, ready.key_hat, sinks);
   ready.value_hat = with_sinks(ready.value, ready.value_hat, sinks);
-  const Bounds bounds = bounds_of(view, query.size(2), sliding_window);
-  const at::Tensor queries = prepare(query);
-  // In the layout that the output projection reads.
-  at::Tensor out =
-      at::empty({query.size(0), query.size(2), query.size(1), query.size(3)}, queries.options())
-          .transpose(1, 2);
-  if (compute == at::kDouble) {
-    attend<double>(queries, ready, bounds, out);
-  } else {
-    attend<float>(queries, ready, bounds, out);
-  }
-  return out.to(query.scalar_type());
+  const AttentionBounds bounds = attention_bounds(view, query.size(2), sliding_window);
+  const std::function<at::Tensor()> compute = [&] {
+    return query.is_cpu() ? forward(queries, ready, bounds)
+                          : chunked_attention(queries, ready, view, sliding_window);
+  };
+  const auto tracked = [](const at::Tensor& x) { return x.defined() && x.requires_grad(); };
+  if (at::GradMode::is_enabled() &&
+      (tracked(queries) || tracked(ready.key) || tracked(ready.value) || tracked(ready.key_hat) ||
+       tracked(ready.value_hat)))
+    return MaskedAttention::apply(queries, ready.key, ready.value, or_empty(ready.key_hat, queries),
+                                  or_empty(ready.value_hat, queries), bounds, compute)
+        .to(query.scalar_type());
+  return compute().to(query.scalar_type());
 }
 
 at::Tensor full_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,

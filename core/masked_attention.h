@@ -20,6 +20,7 @@ struct KvPair {
 /// `query` is [batch, heads, seq, head_dim], the result likewise; heads share kv_heads in order.
 /// `sliding_window` 0: none, else query t sees s > t - sliding_window only. Works in float32, or
 /// float64 for float64 input. One pass over chunks of queries; never a [seq, seq] tensor.
+/// Differentiable in all of them.
 at::Tensor masked_attention(const at::Tensor& query, const KvPair& kv, const KvViewOptions& view,
                             int64_t sliding_window);
 

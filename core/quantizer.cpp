@@ -1,38 +1,50 @@
 #include "core/quantizer.h"
 
+#include "core/autograd_operands.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
 
 namespace {
 
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+void save_plan(AutogradContext* context, const QuantPlan& plan) {
+  context->saved_data["plan"] = std::vector<int64_t>{plan.rows,
+                                                     plan.width,
+                                                     plan.group,
+                                                     plan.max_code,
+                                                     static_cast<int64_t>(plan.form),
+                                                     static_cast<int64_t>(plan.stored),
+                                                     plan.include_zero};
+}
+
+QuantPlan saved_plan(AutogradContext* context) {
+  const std::vector<int64_t> saved = context->saved_data["plan"].toIntVector();
+  return {.rows = saved[0],
+          .width = saved[1],
+          .group = saved[2],
+          .max_code = saved[3],
+          .form = static_cast<PlanForm>(saved[4]),
+          .stored = static_cast<StoredScale>(saved[5]),
+          .include_zero = saved[6] != 0};
+}
+
 struct FakeQuantize : torch::autograd::Function<FakeQuantize> {
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                            const QuantSpec& spec) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& high,
+                            const at::Tensor& low, const QuantSpec& spec) {
     const QuantPlan plan = make_plan(x, spec);
-    context->save_for_backward({x});
-    context->saved_data["plan"] = std::vector<int64_t>{plan.rows,
-                                                       plan.width,
-                                                       plan.group,
-                                                       plan.max_code,
-                                                       static_cast<int64_t>(plan.form),
-                                                       static_cast<int64_t>(plan.stored),
-                                                       plan.include_zero};
-    return fake_quant_forward(x, plan);
+    context->save_for_backward({x, high, low});
+    save_plan(context, plan);
+    return fake_quant_forward(x, plan, {or_undefined(high), or_undefined(low)});
   }
 
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 torch::autograd::variable_list grads) {
-    const at::Tensor x = context->get_saved_variables()[0];
-    const std::vector<int64_t> saved = context->saved_data["plan"].toIntVector();
-    const QuantPlan plan{.rows = saved[0],
-                         .width = saved[1],
-                         .group = saved[2],
-                         .max_code = saved[3],
-                         .form = static_cast<PlanForm>(saved[4]),
-                         .stored = static_cast<StoredScale>(saved[5]),
-                         .include_zero = saved[6] != 0};
-    return {fake_quant_backward(grads[0], x, plan), at::Tensor()};
+  static variable_list backward(AutogradContext* context, variable_list grads) {
+    const variable_list saved = context->get_saved_variables();
+    const FakeQuantGradients g = fake_quant_backward(
+        grads[0], saved[0], saved_plan(context), {or_undefined(saved[1]), or_undefined(saved[2])});
+    return {g.x, g.clip.high, g.clip.low, at::Tensor()};
   }
 };
 
@@ -40,8 +52,15 @@ struct FakeQuantize : torch::autograd::Function<FakeQuantize> {
 
 at::Tensor fake_quantize(const at::Tensor& x, const QuantSpec& spec) {
   if (spec.identity()) return x;
-  if (x.requires_grad() && at::GradMode::is_enabled()) return FakeQuantize::apply(x, spec);
+  if (x.requires_grad() && at::GradMode::is_enabled())
+    return FakeQuantize::apply(x, or_empty({}, x), or_empty({}, x), spec);
   return fake_quant_forward(x, make_plan(x, spec));
+}
+
+at::Tensor fake_quantize_clipped(const at::Tensor& x, const ClipRatios& clip,
+                                 const QuantSpec& spec) {
+  if (spec.identity()) return x;
+  return FakeQuantize::apply(x, clip.high, clip.low, spec);
 }
 
 Encoded encode(const at::Tensor& x, const QuantSpec& spec) {

@@ -12,6 +12,11 @@ namespace wkvq {
 /// bits returns `x` itself. Throws c10::Error where the group does not fit.
 at::Tensor fake_quantize(const at::Tensor& x, const QuantSpec& spec);
 
+/// The same with every group's range clipped; differentiable in the ratios too. `clip` holds
+/// [rows, groups] in the dtype of `x`, both defined.
+at::Tensor fake_quantize_clipped(const at::Tensor& x, const ClipRatios& clip,
+                                 const QuantSpec& spec);
+
 /// The stored form of a tensor.
 struct Encoded {
   EncodedGroups groups;

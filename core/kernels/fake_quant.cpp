@@ -83,6 +83,16 @@ at::Tensor computable(const at::Tensor& x) {
   return x.to(compute_type(x.scalar_type())).contiguous();
 }
 
+/// The ratios of a plan's groups, null where there are none.
+template <class T>
+const T* ratio_data(const at::Tensor& ratio, const QuantPlan& plan) {
+  if (!ratio.defined()) return nullptr;
+  TORCH_CHECK(ratio.numel() == plan.rows * plan.groups_per_row() && ratio.is_contiguous(),
+              "quantizer: clip ratios of ", ratio.sizes(), " for ", plan.rows, " rows of ",
+              plan.groups_per_row(), " groups");
+  return ratio.const_data_ptr<T>();
+}
+
 }  // namespace
 
 QuantPlan make_plan(const at::Tensor& x, const QuantSpec& spec) {
@@ -102,12 +112,15 @@ QuantPlan make_plan(const at::Tensor& x, const QuantSpec& spec) {
           .include_zero = spec.range == QuantRange::kZeroIncluded};
 }
 
-at::Tensor fake_quant_forward(const at::Tensor& x, const QuantPlan& plan) {
+at::Tensor fake_quant_forward(const at::Tensor& x, const QuantPlan& plan, const ClipRatios& clip) {
   const at::Tensor input = computable(x);
   at::Tensor output = at::empty_like(input);
   dispatch(input.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    quantize_rows<T>({.input = input.const_data_ptr<T>(), .output = output.mutable_data_ptr<T>()},
+    quantize_rows<T>({.input = input.const_data_ptr<T>(),
+                      .output = output.mutable_data_ptr<T>(),
+                      .high_ratio = ratio_data<T>(clip.high, plan),
+                      .low_ratio = ratio_data<T>(clip.low, plan)},
                      plan, input.device());
   });
   return output.to(x.scalar_type());
@@ -145,62 +158,95 @@ at::Tensor decode_groups(const EncodedGroups& encoded, const QuantPlan& plan,
 
 namespace {
 
+/// Where the backward pass of one group reads and writes.
+template <class T>
+struct GroupGradient {
+  const T *grad, *x;
+  T* out;
+  const T *high_ratio, *low_ratio;  // of this group, or null
+  T *high_grad, *low_grad;          // likewise
+};
+
+/// Passes the gradients of a group's range on to the elements and ratios that set it.
+template <class T>
+void range_gradient(const GroupGradient<T>& at, int64_t index, bool upper, T gradient) {
+  const T* ratio = upper ? at.high_ratio : at.low_ratio;
+  if (!ratio) {
+    at.out[index] += gradient;
+    return;
+  }
+  at.out[index] += gradient * *ratio;
+  *(upper ? at.high_grad : at.low_grad) += gradient * at.x[index];
+}
+
 /// One group of the backward pass; see fake_quant_backward.
 template <class T>
-void backward_group(const T* grad, const T* x, T* out, int64_t n, const QuantPlan& plan) {
+void backward_group(const GroupGradient<T>& at, int64_t n, const QuantPlan& plan) {
+  const T* x = at.x;
   int64_t lowest = 0, highest = 0;
   for (int64_t i = 1; i < n; ++i) {
     if (x[i] < x[lowest]) lowest = i;
     if (x[i] > x[highest]) highest = i;
   }
-  const GroupParams<T> p = group_params(x[lowest], x[highest], plan);
+  const T low = at.low_ratio ? x[lowest] * *at.low_ratio : x[lowest];
+  const T high = at.high_ratio ? x[highest] * *at.high_ratio : x[highest];
+  const GroupParams<T> p = group_params(low, high, plan);
   T grad_scale = 0, grad_minimum = 0;
   for (int64_t i = 0; i < n; ++i) {
     const T position = (x[i] - p.minimum) / p.scale;
     const T q = round_half_even(position) + p.zero;
     const bool inside = q >= p.low && q <= p.high;
     const T code = (inside ? q : (q < p.low ? p.low : p.high)) - p.zero;
-    out[i] = inside ? grad[i] : T(0);
-    grad_scale += grad[i] * (inside ? code - position : code);
-    if (!inside && plan.form == PlanForm::kMinimum) grad_minimum += grad[i];
+    at.out[i] = inside ? at.grad[i] : T(0);
+    grad_scale += at.grad[i] * (inside ? code - position : code);
+    if (!inside && plan.form == PlanForm::kMinimum) grad_minimum += at.grad[i];
   }
   // A degenerate group has a constant scale.
-  const T range_gradient = x[highest] > x[lowest] || plan.form != PlanForm::kMinimum
-                               ? grad_scale / static_cast<T>(plan.max_code)
-                               : T(0);
+  const T gradient = high > low || plan.form != PlanForm::kMinimum
+                         ? grad_scale / static_cast<T>(plan.max_code)
+                         : T(0);
   if (plan.form == PlanForm::kSymmetric) {
-    const bool upper = x[highest] > -x[lowest];
-    out[upper ? highest : lowest] += upper ? range_gradient : -range_gradient;
+    const bool upper = high > -low;
+    range_gradient(at, upper ? highest : lowest, upper, upper ? gradient : -gradient);
     return;
   }
-  const bool floor_is_zero = plan.include_zero && !(x[lowest] < T(0));
-  const bool ceiling_is_zero = plan.include_zero && !(x[highest] > T(0));
-  if (!ceiling_is_zero) out[highest] += range_gradient;
-  if (!floor_is_zero) out[lowest] += grad_minimum - range_gradient;
+  const bool floor_is_zero = plan.include_zero && !(low < T(0));
+  const bool ceiling_is_zero = plan.include_zero && !(high > T(0));
+  if (!ceiling_is_zero) range_gradient(at, highest, true, gradient);
+  if (!floor_is_zero) range_gradient(at, lowest, false, grad_minimum - gradient);
 }
 
 }  // namespace
 
-at::Tensor fake_quant_backward(const at::Tensor& grad, const at::Tensor& x, const QuantPlan& plan) {
+FakeQuantGradients fake_quant_backward(const at::Tensor& grad, const at::Tensor& x,
+                                       const QuantPlan& plan, const ClipRatios& clip) {
   TORCH_CHECK(x.is_cpu(), "fake_quant: the gradient is computed on the CPU; got ", x.device());
   const at::Tensor input = computable(x), incoming = computable(grad.to(input.scalar_type()));
   at::Tensor output = at::empty_like(input);
+  ClipRatios clip_grad;
+  if (clip.high.defined()) clip_grad.high = at::zeros_like(clip.high);
+  if (clip.low.defined()) clip_grad.low = at::zeros_like(clip.low);
   dispatch(input.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const T* xs = input.const_data_ptr<T>();
-    const T* gs = incoming.const_data_ptr<T>();
-    T* out = output.mutable_data_ptr<T>();
+    const auto writable = [](at::Tensor& t) { return t.defined() ? t.data_ptr<T>() : nullptr; };
+    const GroupGradient<T> all{incoming.const_data_ptr<T>(),  input.const_data_ptr<T>(),
+                               output.mutable_data_ptr<T>(),  ratio_data<T>(clip.high, plan),
+                               ratio_data<T>(clip.low, plan), writable(clip_grad.high),
+                               writable(clip_grad.low)};
+    const auto moved = [](auto* data, int64_t offset) { return data ? data + offset : nullptr; };
+    const int64_t groups = plan.groups_per_row();
     at::parallel_for(0, plan.rows, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) {
-        for (int64_t at_column = 0; at_column < plan.width; at_column += plan.group) {
-          const int64_t first = row * plan.width + at_column;
-          const int64_t n = std::min(plan.group, plan.width - at_column);
-          backward_group(gs + first, xs + first, out + first, n, plan);
-        }
+      for (int64_t i = begin * groups; i < end * groups; ++i) {
+        const int64_t column = i % groups * plan.group;
+        const int64_t first = i / groups * plan.width + column;
+        backward_group<T>(
+            {all.grad + first, all.x + first, all.out + first, moved(all.high_ratio, i),
+             moved(all.low_ratio, i), moved(all.high_grad, i), moved(all.low_grad, i)},
+            std::min(plan.group, plan.width - column), plan);
       }
     });
   });
-  return output.to(x.scalar_type());
+  return {output.to(x.scalar_type()), clip_grad};
 }
 
 }  // namespace wkvq

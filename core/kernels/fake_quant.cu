@@ -22,6 +22,8 @@ __global__ void quantize_groups(QuantBuffers<T> buffers, QuantPlan plan, int64_t
     lowest = x[i] < lowest ? x[i] : lowest;
     highest = x[i] > highest ? x[i] : highest;
   }
+  if (buffers.high_ratio) highest *= buffers.high_ratio[index];
+  if (buffers.low_ratio) lowest *= buffers.low_ratio[index];
   const GroupParams<T> p = group_params(lowest, highest, plan);
   for (int64_t i = 0; i < n; ++i) {
     const T q = encode_one(x[i], p);

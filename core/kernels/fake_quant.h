@@ -11,15 +11,28 @@ namespace wkvq {
 /// does not fit.
 QuantPlan make_plan(const at::Tensor& x, const QuantSpec& spec);
 
+/// Factors on the largest and the smallest element of every group before its grid is laid:
+/// learnable weight clipping (OmniQuant, eq. 2). Both [rows, groups] in the compute dtype, or
+/// undefined.
+struct ClipRatios {
+  at::Tensor high, low;
+};
+
 /// Quantizes and dequantizes in one read and one write; no gradient. `x` is contiguous, float64,
 /// float32, bfloat16 or float16 (half types compute in float32). The CPU version is the
 /// specification of the CUDA one.
-at::Tensor fake_quant_forward(const at::Tensor& x, const QuantPlan& plan);
+at::Tensor fake_quant_forward(const at::Tensor& x, const QuantPlan& plan,
+                              const ClipRatios& clip = {});
 
 /// Gradient of fake_quant_forward with rounding (of codes and zero points) taken as the identity:
 /// passes inside the range, and reaches the smallest and the largest element of a group through its
-/// scale and minimum. CPU, float32 or float64.
-at::Tensor fake_quant_backward(const at::Tensor& grad, const at::Tensor& x, const QuantPlan& plan);
+/// scale and minimum; no gradient flows through a rounded zero point. CPU, float32 or float64.
+struct FakeQuantGradients {
+  at::Tensor x;
+  ClipRatios clip;  ///< undefined where the forward pass had none
+};
+FakeQuantGradients fake_quant_backward(const at::Tensor& grad, const at::Tensor& x,
+                                       const QuantPlan& plan, const ClipRatios& clip = {});
 
 struct EncodedGroups {
   at::Tensor codes;   ///< uint8, shape of x; form C: code + 2^(bits-1)

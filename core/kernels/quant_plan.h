@@ -25,10 +25,12 @@ struct QuantPlan {
 template <class T>
 struct QuantBuffers {
   const T* input = nullptr;
-  T* output = nullptr;       ///< dequantized values, or null
-  uint8_t* codes = nullptr;  ///< codes minus the lowest code, or null
-  T* scale = nullptr;        ///< or null
-  T* offset = nullptr;       ///< zero point (A), minimum (B), 0 (C); or null
+  T* output = nullptr;            ///< dequantized values, or null
+  uint8_t* codes = nullptr;       ///< codes minus the lowest code, or null
+  T* scale = nullptr;             ///< or null
+  T* offset = nullptr;            ///< zero point (A), minimum (B), 0 (C); or null
+  const T* high_ratio = nullptr;  ///< the largest element is multiplied by it first, or null
+  const T* low_ratio = nullptr;   ///< the smallest likewise; ratios [rows, groups_per_row()]
 };
 
 }  // namespace wkvq

@@ -189,6 +189,55 @@ TEST_CASE("quantizer: gradient equals the straight-through composite") {
   }
 }
 
+TEST_CASE("quantizer: clip ratios of one change nothing, smaller ones shrink the range") {
+  at::manual_seed(7);
+  const at::Tensor x = at::randn({3, 10}, at::kDouble);
+  const QuantSpec spec{.bits = 3, .group_size = 4};  // 3 groups a row, the last of 2
+  const at::Tensor one = at::ones({3, 3}, at::kDouble);
+  REQUIRE(at::equal(fake_quantize_clipped(x, {one, one}, spec), fake_quantize(x, spec)));
+  // Range -1..3 of 2 bits; the top clipped to 1.5: step 2.5 / 3, zero point round(1.2) = 1.
+  const at::Tensor y = fake_quantize_clipped(
+      row({-1, 0, 1, 3}), {at::full({1, 1}, 0.5, at::kDouble), at::ones({1, 1}, at::kDouble)},
+      {.bits = 2});
+  const double step = 2.5 / 3;
+  const std::vector<double> expected{-step, 0, step, 2 * step};
+  for (size_t i = 0; i < 4; ++i) REQUIRE(values(y)[i] == Approx(expected[i]).epsilon(1e-14));
+}
+
+/// Learnable clipping (OmniQuant) out of plain operations: min and max times their ratios, form A,
+/// rounding straight through, the zero point constant.
+at::Tensor plain_clipping(const at::Tensor& x, const ClipRatios& clip, double top) {
+  const at::Tensor high = clip.high * x.amax(-1, true), low = clip.low * x.amin(-1, true);
+  const at::Tensor scale = (high - low) / top, zero = (-low / scale).round().detach();
+  const at::Tensor t = x / scale;
+  const at::Tensor code = at::clamp(t + (t.round() - t).detach() + zero, 0, top);
+  return (code - zero) * scale;
+}
+
+TEST_CASE("quantizer: gradients of clip ratios equal plain operations and fall the right way") {
+  at::manual_seed(8);
+  const auto leaf = [](const at::Tensor& y) { return y.detach().clone().requires_grad_(); };
+  const at::Tensor x = at::randn({5, 32}, at::kDouble), slope = at::randn({5, 32}, at::kDouble);
+  const at::Tensor ratio = at::rand({5, 1}, at::kDouble) * 0.5 + 0.5;
+  const at::Tensor xa = leaf(x), xb = leaf(x);
+  const ClipRatios a{leaf(ratio), leaf(ratio)}, b{leaf(ratio), leaf(ratio)};
+  (fake_quantize_clipped(xa, a, {.bits = 3}) * slope).sum().backward();
+  (plain_clipping(xb, b, 7) * slope).sum().backward();
+  // Sums of 32 terms in another order.
+  REQUIRE(at::allclose(xa.grad(), xb.grad(), 1e-11, 1e-12));
+  REQUIRE(at::allclose(a.high.grad(), b.high.grad(), 1e-11, 1e-12));
+  REQUIRE(at::allclose(a.low.grad(), b.low.grad(), 1e-11, 1e-12));
+  // One outlier among 300 ones costs everybody the grid: clipping it lowers the squared error.
+  const at::Tensor planted =
+      at::cat({at::zeros({1, 16}, at::kDouble), at::ones({1, 300}, at::kDouble),
+               at::full({1, 1}, 10.0, at::kDouble)},
+              1);
+  const ClipRatios clip{leaf(at::full({1, 1}, 0.98, at::kDouble)),
+                        leaf(at::full({1, 1}, 0.98, at::kDouble))};
+  (fake_quantize_clipped(planted, clip, {.bits = 2}) - planted).square().sum().backward();
+  REQUIRE(clip.high.grad().item<double>() > 0);
+}
+
 TEST_CASE("quantizer: bits a value count scales and zero points") {
   QuantSpec spec{.bits = 4, .group_size = 128, .scale_dtype = ScaleDtype::kFloat16};
   REQUIRE(spec.bits_per_value(4096, 32) == Approx(4.15625).epsilon(1e-12));

@@ -54,21 +54,43 @@ TEST_CASE("dynamic scaling starts above the original positions and may shrink ag
   CHECK(at::equal(rope.table(15, 5).cos, rope.table(0, 20).cos.narrow(0, 15, 5)));
 }
 
-TEST_CASE("fused loops equal the ATen composites") {
+/// The formulas as plain tensor operations, whose gradients libtorch knows.
+at::Tensor plain_rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
+  return weight * x * at::rsqrt(x.square().mean(-1, true) + eps);
+}
+
+at::Tensor plain_rotation(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  const auto halves = x.chunk(2, -1);
+  return at::cat({halves[0] * cos - halves[1] * sin, halves[1] * cos + halves[0] * sin}, -1);
+}
+
+TEST_CASE("fused loops equal plain tensor operations, forward and backward") {
   const at::ScalarType dtype = GENERATE(at::kFloat, at::kDouble);
-  // A few units in the last place of values below 10.
-  const double tolerance = dtype == at::kFloat ? 1e-5 : 1e-14;
+  // A few units in the last place of sums of 38 values below 10.
+  const double tolerance = dtype == at::kFloat ? 3e-5 : 1e-13;
   const at::Tensor x = random({2, 3, 5, 38}, dtype, 1), weight = random({38}, dtype, 2);
-  const at::Tensor angles = random({5, 19}, dtype, 3);
-  const at::Tensor leaf = x.detach().clone().requires_grad_(true);  // a gradient rules fusion out
-  CHECK(largest_difference(rms_norm(x, weight, 1e-5), rms_norm(leaf, weight, 1e-5)) < tolerance);
-  CHECK(largest_difference(rotate_pairs(x, angles.cos(), angles.sin()),
-                           rotate_pairs(leaf, angles.cos(), angles.sin())) < tolerance);
-  const at::Tensor strided = x.transpose(1, 2), strided_leaf = leaf.transpose(1, 2);
-  const at::Tensor rotation = random({3, 19}, dtype, 4);
+  const at::Tensor slope = random({2, 3, 5, 38}, dtype, 3), angles = random({5, 19}, dtype, 4);
+  const auto leaf = [](const at::Tensor& y) { return y.detach().clone().requires_grad_(true); };
+  const at::Tensor a = leaf(x), b = leaf(x), scale_a = leaf(weight), scale_b = leaf(weight);
+  const at::Tensor normed = rms_norm(a, scale_a, 1e-5), plain = plain_rms_norm(b, scale_b, 1e-5);
+  CHECK(largest_difference(normed, plain) < tolerance);
+  CHECK(at::equal(normed, rms_norm(x, weight, 1e-5)));
+  (normed * slope).sum().backward();
+  (plain * slope).sum().backward();
+  CHECK(largest_difference(a.grad(), b.grad()) < tolerance);
+  CHECK(largest_difference(scale_a.grad(), scale_b.grad()) < 3 * tolerance);
+
+  const at::Tensor c = leaf(x), d = leaf(x);
+  const at::Tensor turned = rotate_pairs(c, angles.cos(), angles.sin());
+  CHECK(largest_difference(turned, plain_rotation(d, angles.cos(), angles.sin())) < tolerance);
+  (turned * slope).sum().backward();
+  (plain_rotation(d, angles.cos(), angles.sin()) * slope).sum().backward();
+  CHECK(largest_difference(c.grad(), d.grad()) < tolerance);
+
+  const at::Tensor strided = x.transpose(1, 2), rotation = random({3, 19}, dtype, 5);
   CHECK(largest_difference(rotate_pairs(strided, rotation.cos(), rotation.sin()),
-                           rotate_pairs(strided_leaf, rotation.cos(), rotation.sin())) < tolerance);
-  CHECK(largest_difference(silu_times(x.clone(), x), silu_times(leaf, leaf)) < tolerance);
+                           plain_rotation(strided, rotation.cos(), rotation.sin())) < tolerance);
+  CHECK(largest_difference(silu_times(x.clone(), x), silu_times(a, a)) < tolerance);
 }
 
 TEST_CASE("a block keeps its input, and gradients flow through it") {
