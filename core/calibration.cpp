@@ -26,7 +26,7 @@ const std::vector<at::Tensor>& CalibrationChain::entering(int64_t layer) {
   for (; known < static_cast<size_t>(layer); ++known) {
     std::vector<at::Tensor> hidden = states_[known];
     const auto block = static_cast<int64_t>(known);
-    carry(source_, block, source_.block(block), hidden);
+    carry(source_, block, source_.block(block), plain_attention, hidden);
     states_[known + 1] = std::move(hidden);
   }
   return states_[static_cast<size_t>(layer)];
@@ -38,13 +38,10 @@ void CalibrationChain::release_before(int64_t layer) {
 }
 
 void carry(const ModelSource& source, int64_t layer, const BlockWeights& weights,
-           std::vector<at::Tensor>& hidden) {
+           const AttentionFunction& attention, std::vector<at::Tensor>& hidden) {
   for_each_batch(hidden.size(), source.options().device, [&](size_t i) {
     hidden[i] =
-        forward_block(source.config(), layer, weights, source.rope(), hidden[i], 0,
-                      [](const AttentionInputs& in) {
-                        return full_attention(in.query, in.key, in.value, in.sliding_window);
-                      });
+        forward_block(source.config(), layer, weights, source.rope(), hidden[i], 0, attention);
   });
 }
 

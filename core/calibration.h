@@ -31,8 +31,8 @@ class CalibrationChain {
   std::vector<std::vector<at::Tensor>> states_;  ///< by block; empty where unknown or released
 };
 
-/// Carries `hidden` through a block whose cache is in full precision.
+/// Carries `hidden` through a block.
 void carry(const ModelSource& source, int64_t layer, const BlockWeights& weights,
-           std::vector<at::Tensor>& hidden);
+           const AttentionFunction& attention, std::vector<at::Tensor>& hidden);
 
 }  // namespace wkvq

@@ -43,8 +43,9 @@ void check_tensor(const char* who, const KvTensorOptions& options, const KvViewO
 }  // namespace
 
 void ChannelOptions::visit(OptionVisitor& v) {
-  v.choice("shift", shift, {"none", "static"}, "subtract the middle of each channel's range");
-  v.choice("scale", scale, {"none", "static"}, "divide by half of each channel's range");
+  v.choice("shift", shift, {"none", "static", "learned"},
+           "subtract the middle of each channel's range");
+  v.choice("scale", scale, {"none", "static", "learned"}, "divide by half of each channel's range");
   v("exponent", exponent, "power applied to the half range, 0 to 1");
   if (!(exponent >= 0 && exponent <= 1))
     v.reject("exponent", fmt::format("{}; expected 0 to 1", exponent));
@@ -85,18 +86,30 @@ void ChannelRange::add(const at::Tensor& x) {
   highest = highest.defined() ? at::maximum(highest, high) : high;
 }
 
-KvTensorCodec::KvTensorCodec(const KvTensorOptions& options, const ChannelRange& range)
-    : options_(options) {
-  const ChannelOptions& channel = options.channel;
-  if (identity() || !channel.needs_statistics()) return;
-  TORCH_CHECK(range.lowest.defined(), "kv codec: static channels without calibration statistics");
-  const auto broadcast = [](const at::Tensor& x) { return x.unsqueeze(0).unsqueeze(2); };
-  if (channel.shift == ChannelMode::kStatic) shift_ = broadcast((range.highest + range.lowest) / 2);
-  if (channel.scale == ChannelMode::kStatic) {
+ChannelTransform static_channels(const ChannelOptions& options, const ChannelRange& range) {
+  ChannelTransform channels;
+  if (!options.needs_statistics()) return channels;
+  TORCH_CHECK(range.lowest.defined(), "kv codec: channels without calibration statistics");
+  if (options.shift != ChannelMode::kNone) channels.shift = (range.highest + range.lowest) / 2;
+  if (options.scale != ChannelMode::kNone) {
     const at::Tensor half = (range.highest - range.lowest) / 2;
-    const at::Tensor scale = half.pow(channel.exponent).clamp_min(kSmallestChannelScale);
-    scale_ = broadcast(at::where(half > 0, scale, at::ones_like(scale)));
+    const at::Tensor scale = half.pow(options.exponent).clamp_min(kSmallestChannelScale);
+    channels.scale = at::where(half > 0, scale, at::ones_like(scale));
   }
+  return channels;
+}
+
+KvTensorCodec::KvTensorCodec(const KvTensorOptions& options, const ChannelRange& range)
+    : KvTensorCodec(options, options.bits == 16 ? ChannelTransform()
+                                                : static_channels(options.channel, range)) {}
+
+KvTensorCodec::KvTensorCodec(const KvTensorOptions& options, const ChannelTransform& channels)
+    : options_(options) {
+  const auto broadcast = [](const at::Tensor& x) {
+    return x.defined() ? x.unsqueeze(0).unsqueeze(2) : x;
+  };
+  shift_ = broadcast(channels.shift);
+  scale_ = broadcast(channels.scale);
 }
 
 QuantSpec KvTensorCodec::spec(int64_t seq) const {
@@ -148,7 +161,7 @@ at::Tensor KvTensorCodec::decode(const EncodedKv& encoded) const {
 double KvTensorCodec::stored_bits(const KvTensorOptions& options, const ModelConfig& model,
                                   int64_t compute_bits) {
   if (options.bits == 16) return static_cast<double>(compute_bits);
-  const KvTensorCodec codec(options, {at::zeros({1, 1}), at::zeros({1, 1})});
+  const KvTensorCodec codec(options, ChannelTransform());
   if (options.axis == KvAxis::kTime)
     return codec.spec(options.group_size).bits_per_value(options.group_size, compute_bits);
   const bool head = options.group_scope == GroupScope::kHead;

@@ -10,11 +10,11 @@ namespace wkvq {
 
 enum class KvAxis { kToken, kTime };
 enum class GroupScope { kHead, kToken };
-enum class ChannelMode { kNone, kStatic };
+enum class ChannelMode { kNone, kStatic, kLearned };
 
 /// Static per-channel transformation in front of the quantizer: x' = (x - shift) / scale, undone
-/// after it, from calibration: shift = (max + min) / 2, scale = ((max - min) / 2)^exponent
-/// (WKVQuant's two-dimensional quantization without learning).
+/// after it: WKVQuant's two-dimensional quantization. `static`: from calibration, shift = (max +
+/// min) / 2, scale = ((max - min) / 2)^exponent; `learned`: trained from there.
 struct ChannelOptions {
   ChannelMode shift = ChannelMode::kNone;
   ChannelMode scale = ChannelMode::kNone;
@@ -24,6 +24,7 @@ struct ChannelOptions {
   bool needs_statistics() const {
     return shift != ChannelMode::kNone || scale != ChannelMode::kNone;
   }
+  bool learns() const { return shift == ChannelMode::kLearned || scale == ChannelMode::kLearned; }
   void visit(OptionVisitor& v);
 };
 
@@ -52,6 +53,7 @@ struct KvOptions {
   bool needs_statistics() const {
     return key.channel.needs_statistics() || value.channel.needs_statistics();
   }
+  bool learns() const { return key.channel.learns() || value.channel.learns(); }
 };
 
 /// Throws ConfigError where the options do not fit the model or each other under `view` (group
@@ -65,6 +67,14 @@ struct ChannelRange {
   /// `x` is [batch, kv_heads, seq, head_dim].
   void add(const at::Tensor& x);
 };
+
+/// Shift and scale of every channel, [kv_heads, head_dim]; undefined: none.
+struct ChannelTransform {
+  at::Tensor shift, scale;
+};
+
+/// What `options` asks for by calibration statistics; undefined parts where it asks for none.
+ChannelTransform static_channels(const ChannelOptions& options, const ChannelRange& range);
 
 /// The stored form of a slice of the cache.
 struct EncodedKv {
@@ -80,6 +90,8 @@ class KvTensorCodec {
   KvTensorCodec() = default;  ///< identity
   /// `range` may be empty where the options need no statistics.
   KvTensorCodec(const KvTensorOptions& options, const ChannelRange& range);
+  /// Differentiable in the channels too.
+  KvTensorCodec(const KvTensorOptions& options, const ChannelTransform& channels);
 
   bool identity() const { return options_.bits == 16; }
   /// The quantized copy of `x`, same shape and dtype.

@@ -156,6 +156,10 @@ at::Tensor full_attention(const at::Tensor& query, const at::Tensor& key, const 
   return masked_attention(query, {key, value, {}, {}}, {.mode = ViewMode::kNone}, sliding_window);
 }
 
+at::Tensor plain_attention(const AttentionInputs& inputs) {
+  return full_attention(inputs.query, inputs.key, inputs.value, inputs.sliding_window);
+}
+
 at::Tensor quantized_attention(const at::Tensor& query, const at::Tensor& key,
                                const at::Tensor& value, const KvCodec& codec,
                                const KvViewOptions& view, int64_t sliding_window) {

@@ -4,6 +4,7 @@
 
 #include "core/kv_codec.h"
 #include "core/kv_view.h"
+#include "core/transformer.h"
 
 namespace wkvq {
 
@@ -27,6 +28,9 @@ at::Tensor masked_attention(const at::Tensor& query, const KvPair& kv, const KvV
 /// The same without quantization.
 at::Tensor full_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                           int64_t sliding_window);
+
+/// The same as an AttentionFunction.
+at::Tensor plain_attention(const AttentionInputs& inputs);
 
 /// masked_attention with keys and values quantized by `codec`.
 at::Tensor quantized_attention(const at::Tensor& query, const at::Tensor& key,

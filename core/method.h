@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +21,21 @@ struct QuantizedBlock {
   KvCodec codec;
 };
 
+/// Trained parameters of a block by name, as the run file keeps them.
+using LearnedParameters = std::map<std::string, at::Tensor>;
+
+/// Where trained parameters are kept, so that a killed run resumes and another one may reuse them.
+class LearnedStore {
+ public:
+  virtual ~LearnedStore() = default;
+  /// Those of a block trained before; nothing where there are none.
+  virtual std::optional<LearnedParameters> load(int64_t layer) = 0;
+  virtual void save(int64_t layer, const LearnedParameters& parameters) = 0;
+};
+
 /// All that a method may look at while it works on one block.
 struct BlockContext {
+  ModelSource& source;
   const ModelConfig& model;
   const Rope& rope;
   int64_t layer;
@@ -28,9 +43,10 @@ struct BlockContext {
   CalibrationChain* full;  ///< the full-precision chain; null without calibration
   /// Through the blocks as quantized so far; null while these are in full precision.
   const std::vector<at::Tensor>* quantized;
+  LearnedStore* learned;  ///< null: nothing is kept
 
   /// Calibration hidden states entering the block, [samples, seq, hidden] in batches: of the
-  /// full-precision model, and through the blocks as quantized so far (cache in full precision).
+  /// full-precision model, and through the blocks as quantized so far (see chain_sees_cache).
   const std::vector<at::Tensor>& inputs_full() const { return full->entering(layer); }
   const std::vector<at::Tensor>& inputs_quantized() const {
     return quantized ? *quantized : inputs_full();
@@ -51,6 +67,9 @@ class Method {
   /// The cache options; their view is the default of every evaluation.
   virtual const KvOptions& kv() const = 0;
   virtual CalibrationNeeds calibration_needs() const = 0;
+  /// Whether calibration text reaches the next block through the quantized cache, under the view of
+  /// kv(), or through one in full precision.
+  virtual bool chain_sees_cache() const { return false; }
   /// Throws ConfigError where the options do not fit the model; before any work.
   virtual void check(const ModelConfig& model) const = 0;
   /// Rewrites context.block. Deterministic in its inputs.

@@ -82,13 +82,22 @@ void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& 
   for (int64_t layer = 0; layer < source.config().layers; ++layer) {
     const BlockWeights full = source.block(layer);
     QuantizedBlock block{full, {}};
-    BlockContext context{source.config(), source.rope(),    layer,
-                         block,           pass.calibration, quantized ? &*quantized : nullptr};
+    BlockContext context{.source = source,
+                         .model = source.config(),
+                         .rope = source.rope(),
+                         .layer = layer,
+                         .block = block,
+                         .full = pass.calibration,
+                         .quantized = quantized ? &*quantized : nullptr,
+                         .learned = pass.learned};
     method.calibrate(context, recorder);
     if (needs != CalibrationNeeds::kNone) {
-      if (!quantized && !is_unchanged(full, block.weights))
+      const bool sees_cache = method.chain_sees_cache() && !block.codec.identity();
+      if (!quantized && (sees_cache || !is_unchanged(full, block.weights)))
         quantized = pass.calibration->entering(layer);
-      if (quantized) carry(source, layer, block.weights, *quantized);
+      const KvViewOptions& view = sees_cache ? method.kv().view : kFullPrecision;
+      if (quantized)
+        carry(source, layer, block.weights, attention_of(block.codec, view), *quantized);
       // Now, while the source still holds the block.
       if (!quantized || needs == CalibrationNeeds::kBothChains)
         pass.calibration->entering(layer + 1);

@@ -29,6 +29,7 @@ struct Stream {
 /// Everything that passes through the blocks together.
 struct BlockPass {
   std::vector<Stream> streams;
+  LearnedStore* learned = nullptr;             ///< of trained parameters; may be null
   CalibrationChain* calibration = nullptr;     ///< where the method needs one
   bool keep_blocks = false;                    ///< collect the quantized blocks
   std::vector<QuantizedBlock> blocks;          ///< filled where keep_blocks

@@ -12,10 +12,7 @@ void observe_inputs(const BlockContext& context, BlockWeights weights,
     linear.observer = [&visitor, name](const at::Tensor& x) { visitor(name, x.flatten(0, -2)); };
   });
   for (const at::Tensor& hidden : inputs)
-    forward_block(context.model, context.layer, weights, context.rope, hidden, 0,
-                  [](const AttentionInputs& in) {
-                    return full_attention(in.query, in.key, in.value, in.sliding_window);
-                  });
+    forward_block(context.model, context.layer, weights, context.rope, hidden, 0, plain_attention);
 }
 
 }  // namespace wkvq

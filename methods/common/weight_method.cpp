@@ -24,6 +24,10 @@ CalibrationNeeds WeightMethod::calibration_needs() const {
 }
 
 void WeightMethod::check(const ModelConfig& model) const {
+  if (kv_.learns() && !learns_channels())
+    config_error(
+        "method.kv: channel: 'learned' needs a method that trains (wkvquant, omniquant); expected "
+        "none or static");
   if (weight_.identity()) return;
   for (const int64_t inputs :
        {model.hidden_size, model.heads * model.head_dim, model.intermediate_size})

@@ -14,7 +14,7 @@ class WeightMethod : public Method {
   const KvOptions& kv() const final { return kv_; }
   CalibrationNeeds calibration_needs() const override;
   void check(const ModelConfig& model) const override;
-  void calibrate(BlockContext& context, Recorder& recorder) final;
+  void calibrate(BlockContext& context, Recorder& recorder) override;
   double weight_bits(int64_t inputs, int64_t compute_bits) const final;
 
  protected:
@@ -22,6 +22,8 @@ class WeightMethod : public Method {
   virtual void visit_own(OptionVisitor&) {}
   /// Rewrites the block into one that computes the same, better fit for quantization.
   virtual void transform(BlockContext&, Recorder&) {}
+  /// Whether kv.channel may be `learned`.
+  virtual bool learns_channels() const { return false; }
   /// Replaces the weights by their quantized copies; round to nearest unless overridden. Called
   /// only where weights are quantized at all.
   virtual void round(BlockContext& context, Recorder& recorder);
