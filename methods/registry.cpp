@@ -3,7 +3,9 @@
 #include <fmt/ranges.h>
 
 #include "core/base/error.h"
+#include "methods/omniquant/omniquant.h"
 #include "methods/rtn/rtn.h"
+#include "methods/wkvquant/wkvquant.h"
 
 namespace wkvq {
 
@@ -24,6 +26,8 @@ Entry entry(const char* name) {
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> table{
       entry<Rtn>("rtn"),
+      entry<OmniQuant>("omniquant"),
+      entry<WkvQuant>("wkvquant"),
   };
   return table;
 }

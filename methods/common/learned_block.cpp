@@ -1,0 +1,185 @@
+#include "methods/common/learned_block.h"
+
+#include "core/base/error.h"
+#include "core/quantizer.h"
+#include "core/torch_headers.h"
+#include "methods/common/observe.h"
+
+namespace wkvq {
+
+namespace {
+
+// sigmoid(4) = 0.982: training begins with nearly the whole range (OmniQuant).
+constexpr double kInitialLogit = 4.0;
+// Below this a scale would blow rounding errors up when undone.
+constexpr double kSmallestScale = 1e-5;
+
+/// One value a kv head to one a query head, both [heads, n].
+at::Tensor for_queries(const at::Tensor& x, const ModelConfig& model) {
+  return x.repeat_interleave(model.heads / model.kv_heads, 0);
+}
+
+Linear scale_rows(const Linear& linear, const at::Tensor& factor) {
+  Linear scaled = linear;
+  scaled.weight = linear.weight * factor.unsqueeze(1);
+  if (linear.bias.defined()) scaled.bias = linear.bias * factor;
+  return scaled;
+}
+
+Linear scale_columns(const Linear& linear, const at::Tensor& factor) {
+  Linear scaled = linear;
+  scaled.weight = linear.weight * factor;
+  return scaled;
+}
+
+/// SmoothQuant's scales, max|x|^alpha / max|w|^(1 - alpha), as logarithms; 0 for dead channels.
+at::Tensor initial_scale(const at::Tensor& inputs, const at::Tensor& weight, double alpha) {
+  const at::Tensor columns = weight.abs().amax(0).clamp_min(kSmallestScale);
+  const at::Tensor scale = (inputs.pow(alpha) / columns.pow(1 - alpha)).clamp_min(kSmallestScale);
+  return at::where(inputs > 0, scale.log(), at::zeros_like(scale));
+}
+
+}  // namespace
+
+LearnedBlock::LearnedBlock(const BlockContext& context, const LearnedOptions& options)
+    : model_(context.model), options_(options), original_(context.block.weights) {
+  const at::NoGradGuard no_grad;
+  if (options.learn.clip && !options.weight.identity()) add_clipping();
+  if (options.learn.transform) add_transform(context);
+  if (!options.kv.needs_statistics()) return;
+  const KvRanges ranges = collect_kv_ranges(context);
+  if (options.kv.key.bits != 16) add_channels("key", options.kv.key, ranges.key);
+  if (options.kv.value.bits != 16) add_channels("value", options.kv.value, ranges.value);
+}
+
+void LearnedBlock::add(const std::string& name, const at::Tensor& value, double rate) {
+  parameters_[name] = value.detach().clone().contiguous().set_requires_grad(true);
+  rates_[name] = rate;
+}
+
+void LearnedBlock::add_clipping() {
+  original_.visit_linears([&](const char* name, Linear& linear) {
+    const QuantPlan plan = make_plan(linear.weight, options_.weight);
+    const at::Tensor logits =
+        at::full({plan.rows, plan.groups_per_row()}, kInitialLogit, linear.weight.options());
+    add(std::string(name) + ".high", logits, options_.training.clip_rate);
+    add(std::string(name) + ".low", logits, options_.training.clip_rate);
+  });
+}
+
+void LearnedBlock::add_transform(const BlockContext& context) {
+  std::map<std::string, at::Tensor> largest;
+  observe_inputs(context, original_, context.inputs_quantized(),
+                 [&](const std::string& linear, const at::Tensor& x) {
+                   const at::Tensor top = x.abs().amax(0);
+                   at::Tensor& kept = largest[linear];
+                   kept = kept.defined() ? at::maximum(kept, top) : top;
+                 });
+  const double rate = options_.training.transform_rate, alpha = options_.learn.alpha;
+  const auto joined = [](std::initializer_list<at::Tensor> weights) {
+    return at::cat(at::TensorList(weights));
+  };
+  add("input_norm.log_scale",
+      initial_scale(largest["q_proj"],
+                    joined({original_.query.weight, original_.key.weight, original_.value.weight}),
+                    alpha),
+      rate);
+  add("post_norm.log_scale",
+      initial_scale(largest["gate_proj"], joined({original_.gate.weight, original_.up.weight}),
+                    alpha),
+      rate);
+  // One scale serves all query heads that read a kv head: the mean of what each would ask for.
+  const at::Tensor heads = initial_scale(largest["o_proj"], original_.output.weight, alpha);
+  add("value_output.log_scale",
+      heads.view({model_.kv_heads, model_.heads / model_.kv_heads, model_.head_dim}).mean(1), rate);
+  // Norms of queries and keys share one weight over all heads and would undo a scale of theirs.
+  if (!model_.qk_norm)
+    add("query_key.log_scale",
+        at::zeros({model_.kv_heads, model_.head_dim / 2}, original_.key.weight.options()), rate);
+}
+
+void LearnedBlock::add_channels(const std::string& side, const KvTensorOptions& options,
+                                const ChannelRange& range) {
+  const ChannelTransform initial = static_channels(options.channel, range);
+  const double rate = options_.training.channel_rate;
+  if (options.channel.scale == ChannelMode::kLearned)
+    add(side + ".log_scale", initial.scale.log(), rate);
+  if (options.channel.shift == ChannelMode::kLearned) {
+    // Shifts have the unit of the values: their rate is relative to the typical half range.
+    const at::Tensor half = (range.highest - range.lowest) / 2;
+    add(side + ".shift", initial.shift, rate * half.median().item<double>());
+  }
+  fixed_[side] = initial;
+}
+
+std::vector<TrainableBlock::Group> LearnedBlock::groups() const {
+  std::vector<Group> groups;
+  for (const auto& [name, value] : parameters_) groups.push_back({{value}, rates_.at(name)});
+  return groups;
+}
+
+BlockWeights LearnedBlock::transformed() const {
+  BlockWeights w = original_;
+  if (!options_.learn.transform) return w;
+  const at::Tensor input = parameters_.at("input_norm.log_scale").exp();
+  const at::Tensor post = parameters_.at("post_norm.log_scale").exp();
+  const at::Tensor value = parameters_.at("value_output.log_scale").exp();
+  w.input_norm = w.input_norm / input;
+  w.post_norm = w.post_norm / post;
+  for (Linear* linear : {&w.query, &w.key, &w.value}) *linear = scale_columns(*linear, input);
+  for (Linear* linear : {&w.gate, &w.up}) *linear = scale_columns(*linear, post);
+  w.value = scale_rows(w.value, value.flatten().reciprocal());
+  w.output = scale_columns(w.output, for_queries(value, model_).flatten());
+  if (!has("query_key.log_scale")) return w;
+  const at::Tensor pair = parameters_.at("query_key.log_scale").exp();
+  const at::Tensor both = at::cat({pair, pair}, 1);  // channels i and i + head_dim / 2
+  w.query = scale_rows(w.query, for_queries(both, model_).flatten().reciprocal());
+  w.key = scale_rows(w.key, both.flatten());
+  return w;
+}
+
+ChannelTransform LearnedBlock::channels(const std::string& side,
+                                        const KvTensorOptions& options) const {
+  const auto found = fixed_.find(side);
+  if (found == fixed_.end()) return {};
+  ChannelTransform channels = found->second;
+  if (options.channel.shift == ChannelMode::kLearned)
+    channels.shift = parameters_.at(side + ".shift");
+  if (options.channel.scale == ChannelMode::kLearned)
+    channels.scale = parameters_.at(side + ".log_scale").exp();
+  return channels;
+}
+
+QuantizedBlock LearnedBlock::build() const {
+  QuantizedBlock block{transformed(), {}};
+  block.weights.visit_linears([&](const char* name, Linear& linear) {
+    const std::string prefix = name;
+    if (has(prefix + ".high")) {
+      linear.weight = fake_quantize_clipped(
+          linear.weight,
+          {parameters_.at(prefix + ".high").sigmoid(), parameters_.at(prefix + ".low").sigmoid()},
+          options_.weight);
+    } else {
+      linear.weight = fake_quantize(linear.weight, options_.weight);
+    }
+    linear.input = ActivationQuantizer(options_.activation, 0);
+  });
+  block.codec = {{options_.kv.key, channels("key", options_.kv.key)},
+                 {options_.kv.value, channels("value", options_.kv.value)}};
+  return block;
+}
+
+void LearnedBlock::assign(const LearnedParameters& stored) {
+  const at::NoGradGuard no_grad;
+  for (auto& [name, value] : parameters_) {
+    const auto found = stored.find(name);
+    if (found == stored.end() || found->second.sizes() != value.sizes())
+      config_error(
+          "stored parameters: '{}' is missing or has another shape than this "
+          "configuration learns",
+          name);
+    value.copy_(found->second);
+  }
+}
+
+}  // namespace wkvq

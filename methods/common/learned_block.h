@@ -1,0 +1,62 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "core/activation_quantizer.h"
+#include "methods/common/block_training.h"
+
+namespace wkvq {
+
+/// What is learned of a block beside the channels that the cache options ask for.
+struct LearnedSwitches {
+  bool clip = true;        ///< learnable weight clipping (OmniQuant, section 3.2)
+  bool transform = false;  ///< learnable equivalent transformation (section 3.3), four places
+  double alpha = 0.5;      ///< migration strength of the transformation's initial scales
+};
+
+/// Options that the learned block follows.
+struct LearnedOptions {
+  QuantSpec weight;
+  ActivationOptions activation;
+  KvOptions kv;
+  LearnedSwitches learn;
+  TrainingOptions training;
+};
+
+/// A block whose clipping, equivalent transformation and cache channels are trained together.
+/// Parameters by name: "<linear>.high", "<linear>.low" (logits of the clip ratios, [out, groups]);
+/// "key.shift", "key.log_scale", "value.*" ([kv_heads, head_dim]); "input_norm.log_scale",
+/// "post_norm.log_scale" ([hidden]), "value_output.log_scale" ([kv_heads, head_dim]) and
+/// "query_key.log_scale" ([kv_heads, head_dim / 2], tied over the pairs that RoPE mixes).
+class LearnedBlock final : public TrainableBlock {
+ public:
+  /// Initial parameters from the block in full precision and its calibration inputs.
+  LearnedBlock(const BlockContext& context, const LearnedOptions& options);
+
+  std::vector<Group> groups() const override;
+  QuantizedBlock build() const override;
+
+  const LearnedParameters& parameters() const { return parameters_; }
+  /// Takes the values of `stored`. ConfigError where names or shapes differ.
+  void assign(const LearnedParameters& stored);
+
+ private:
+  void add(const std::string& name, const at::Tensor& value, double rate);
+  void add_clipping();
+  void add_transform(const BlockContext& context);
+  void add_channels(const std::string& side, const KvTensorOptions& options,
+                    const ChannelRange& range);
+  BlockWeights transformed() const;
+  ChannelTransform channels(const std::string& side, const KvTensorOptions& options) const;
+  bool has(const std::string& name) const { return parameters_.contains(name); }
+
+  const ModelConfig& model_;
+  const LearnedOptions& options_;
+  BlockWeights original_;
+  LearnedParameters parameters_;
+  std::map<std::string, double> rates_;
+  std::map<std::string, ChannelTransform> fixed_;  ///< static parts, by side
+};
+
+}  // namespace wkvq

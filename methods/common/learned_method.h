@@ -1,0 +1,25 @@
+#pragma once
+
+#include "methods/common/learned_block.h"
+#include "methods/common/weight_method.h"
+
+namespace wkvq {
+
+/// A method that trains each block: OmniQuant and WKVQuant are two sets of defaults of it.
+class LearnedMethod : public WeightMethod {
+ public:
+  CalibrationNeeds calibration_needs() const final { return CalibrationNeeds::kBothChains; }
+  bool chain_sees_cache() const final { return true; }
+  void check(const ModelConfig& model) const final;
+  void calibrate(BlockContext& context, Recorder& recorder) final;
+
+ protected:
+  void visit_own(OptionVisitor& v) final;
+  bool learns_channels() const final { return true; }
+
+  LearnedSwitches learn_;
+  LossOptions loss_;
+  TrainingOptions training_;
+};
+
+}  // namespace wkvq
