@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "core/base/error.h"
+#include "methods/gptq/gptq.h"
 #include "methods/rtn/rtn.h"
 
 namespace wkvq {
@@ -24,6 +25,7 @@ Entry entry(const char* name) {
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> table{
       entry<Rtn>("rtn"),
+      entry<Gptq>("gptq"),
   };
   return table;
 }
