@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "methods/gptq/gptq.h"
 #include "methods/rtn/rtn.h"
+#include "methods/smoothquant/smoothquant.h"
 
 namespace wkvq {
 
@@ -26,6 +27,7 @@ const std::vector<Entry>& entries() {
   static const std::vector<Entry> table{
       entry<Rtn>("rtn"),
       entry<Gptq>("gptq"),
+      entry<SmoothQuant>("smoothquant"),
   };
   return table;
 }
