@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "core/base/error.h"
+#include "methods/awq/awq.h"
 #include "methods/gptq/gptq.h"
 #include "methods/rtn/rtn.h"
 #include "methods/smoothquant/smoothquant.h"
@@ -28,6 +29,7 @@ const std::vector<Entry>& entries() {
       entry<Rtn>("rtn"),
       entry<Gptq>("gptq"),
       entry<SmoothQuant>("smoothquant"),
+      entry<Awq>("awq"),
   };
   return table;
 }
