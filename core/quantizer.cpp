@@ -72,4 +72,22 @@ at::Tensor decode(const Encoded& encoded) {
   return decode_groups(encoded.groups, encoded.plan, encoded.dtype);
 }
 
+GroupGrid group_grid(const at::Tensor& x, QuantSpec spec) {
+  spec.group_size = -1;
+  const Encoded encoded = encode(x, spec);
+  return {encoded.groups.scale.flatten(), encoded.groups.offset.flatten(), encoded.plan};
+}
+
+// The operations of group_math.h one by one, so that each rounds as it does there.
+at::Tensor GroupGrid::nearest(const at::Tensor& x) const {
+  const auto top = static_cast<double>(plan.max_code);
+  const at::Tensor wide = x.to(scale.scalar_type());
+  if (plan.form == PlanForm::kMinimum)
+    return (((wide - offset) / scale).round_().clamp_(0, top) * scale + offset).to(x.scalar_type());
+  if (plan.form == PlanForm::kSymmetric)
+    return ((wide / scale).round_().clamp_(-top - 1, top) * scale).to(x.scalar_type());
+  const at::Tensor code = (wide / scale).round_().add_(offset).clamp_(0, top);
+  return ((code - offset) * scale).to(x.scalar_type());
+}
+
 }  // namespace wkvq

@@ -30,4 +30,18 @@ Encoded encode(const at::Tensor& x, const QuantSpec& spec);
 /// Equals fake_quantize(x, spec), bit for bit.
 at::Tensor decode(const Encoded& encoded);
 
+/// The grid of one group a row (per tensor: one for all), held fixed while values on it change.
+struct GroupGrid {
+  at::Tensor scale, offset;  ///< [rows] or [1], compute dtype; offset as in EncodedGroups
+  QuantPlan plan;
+
+  /// The grid values nearest to `x` [..., rows], in its dtype; bit for bit what fake_quantize gives
+  /// with this grid.
+  at::Tensor nearest(const at::Tensor& x) const;
+};
+
+/// The grid that fake_quantize(x, spec) puts each row of `x` [rows, n] on, the row taken as one
+/// group whatever spec.group_size is.
+GroupGrid group_grid(const at::Tensor& x, QuantSpec spec);
+
 }  // namespace wkvq

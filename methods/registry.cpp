@@ -6,6 +6,10 @@
 #include "methods/omniquant/omniquant.h"
 #include "methods/rtn/rtn.h"
 #include "methods/wkvquant/wkvquant.h"
+#include "methods/awq/awq.h"
+#include "methods/gptq/gptq.h"
+#include "methods/rtn/rtn.h"
+#include "methods/smoothquant/smoothquant.h"
 
 namespace wkvq {
 
@@ -28,6 +32,9 @@ const std::vector<Entry>& entries() {
       entry<Rtn>("rtn"),
       entry<OmniQuant>("omniquant"),
       entry<WkvQuant>("wkvquant"),
+      entry<Gptq>("gptq"),
+      entry<SmoothQuant>("smoothquant"),
+      entry<Awq>("awq"),
   };
   return table;
 }

@@ -1,0 +1,74 @@
+#include "methods/awq/awq.h"
+
+#include <fmt/format.h>
+
+#include "core/quantizer.h"
+#include "core/statistics.h"
+#include "core/torch_headers.h"
+#include "methods/awq/clip_search.h"
+#include "methods/awq/scale_search.h"
+
+namespace wkvq {
+
+std::string Awq::summary() const {
+  return "AWQ: searched scales favour large inputs, searched clipping, round to nearest";
+}
+
+CalibrationNeeds Awq::calibration_needs() const {
+  return weight_.identity() || !(scale_ || clip_) ? WeightMethod::calibration_needs()
+                                                  : CalibrationNeeds::kBothChains;
+}
+
+void Awq::visit_own(OptionVisitor& v) {
+  v("scale", scale_, "search scales");
+  v("ratios", ratios_, "points of the search between 0 and 1, 1 left out");
+  v("clip", clip_, "search clipping bounds, but for queries and keys");
+  v("shared_value_output", shared_value_output_,
+    "scale from v to o under grouped queries too: query heads of a kv head share scales");
+  if (ratios_ < 1) v.reject("ratios", fmt::format("{}; expected at least 1", ratios_));
+  if (clip_ && weight_.per_tensor)
+    v.reject("clip", "cannot be combined with weight.per_tensor: bounds belong to groups");
+}
+
+std::vector<Site> Awq::sites(const ModelConfig& model) const {
+  std::vector<Site> sites{Site::kInputNorm, Site::kPostNorm, Site::kUpDown};
+  if (model.heads == model.kv_heads || shared_value_output_) sites.push_back(Site::kValueOutput);
+  return sites;
+}
+
+void Awq::transform(BlockContext& context, Recorder& recorder) {
+  if (weight_.identity() || !scale_) return;
+  const std::vector<Site> chosen = sites(context.model);
+  const std::vector<ScaleChoice> choices = search_scales(context, chosen, weight_, ratios_);
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    const ScalingSite site = scaling_site(chosen[i], context.model, context.block.weights);
+    const std::string group = fmt::format("/calibration/block_{:02}/{}", context.layer, site.name);
+    record_scale(recorder, context.layer, site, choices[i].scale);
+    recorder.attribute(group, "ratio", choices[i].ratio);
+    recorder.column(group + "/search", "loss", choices[i].loss);
+    site.apply(choices[i].scale);
+  }
+}
+
+void Awq::round(BlockContext& context, Recorder& recorder) {
+  if (!clip_) return WeightMethod::round(context, recorder);
+  // Errors of queries and keys multiply in the scores: the reference leaves both unclipped.
+  const std::map<std::string, std::string> input_of{{"v_proj", "v_proj"},
+                                                    {"o_proj", "o_proj"},
+                                                    {"gate_proj", "gate_proj"},
+                                                    {"up_proj", "gate_proj"},
+                                                    {"down_proj", "down_proj"}};
+  const auto moments =
+      group_moments(context, {"v_proj", "o_proj", "gate_proj", "down_proj"}, weight_.group_size);
+  context.block.weights.visit_linears([&](const char* name, Linear& linear) {
+    const auto input = input_of.find(name);
+    const at::Tensor clipped = input == input_of.end()
+                                   ? linear.weight
+                                   : clip_search(linear.weight, moments.at(input->second), weight_);
+    const at::Tensor quantized = fake_quantize(clipped, weight_);
+    record_weight_error(recorder, context.layer, name, linear.weight, quantized);
+    linear.weight = quantized;
+  });
+}
+
+}  // namespace wkvq

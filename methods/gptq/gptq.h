@@ -1,0 +1,29 @@
+#pragma once
+
+#include "methods/common/weight_method.h"
+#include "methods/gptq/gptq_solver.h"
+
+namespace wkvq {
+
+/// GPTQ (Frantar et al., arXiv 2210.17323): weights rounded column by column, the rest of a row
+/// making up for the error on the calibration inputs.
+class Gptq final : public WeightMethod {
+ public:
+  std::string summary() const override;
+  CalibrationNeeds calibration_needs() const override;
+
+ protected:
+  void visit_own(OptionVisitor& v) override;
+  void round(BlockContext& context, Recorder& recorder) override;
+
+ private:
+  GptqOptions solver_;
+  bool true_sequential_ = true;
+};
+
+/// Writes what became of the solver's damping and its dead columns to
+/// /calibration/block_NN/<linear>.
+void record_gptq(Recorder& recorder, int64_t layer, const std::string& linear,
+                 const GptqResult& result);
+
+}  // namespace wkvq

@@ -1,0 +1,183 @@
+#include "methods/gptq/gptq_solver.h"
+
+#include <fmt/format.h>
+
+#include <Eigen/Cholesky>
+
+#include "core/quantizer.h"
+#include "core/torch_headers.h"
+
+namespace wkvq {
+
+namespace {
+
+// Where damping of 0 starts to rise from, and where rising further cannot help any more.
+constexpr double kFirstDamping = 1e-6;
+constexpr double kLastDamping = 1e4;
+
+/// Inverse of the Cholesky factor of `matrix`, lower triangular; undefined where it is not positive
+/// definite.
+template <class T>
+at::Tensor inverse_factor_eigen(const at::Tensor& matrix) {
+  using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const int64_t n = matrix.size(0);
+  const at::Tensor source = matrix.contiguous();
+  const Eigen::LLT<Matrix> factor(Eigen::Map<const Matrix>(source.const_data_ptr<T>(), n, n));
+  if (factor.info() != Eigen::Success) return {};
+  at::Tensor inverse = at::eye(n, source.options());
+  Eigen::Map<Matrix> result(inverse.mutable_data_ptr<T>(), n, n);
+  factor.matrixL().solveInPlace(result);
+  return inverse;
+}
+
+at::Tensor inverse_factor(const at::Tensor& matrix) {
+  if (matrix.is_cpu())
+    return matrix.scalar_type() == at::kDouble ? inverse_factor_eigen<double>(matrix)
+                                               : inverse_factor_eigen<float>(matrix);
+  const auto [factor, info] = at::linalg_cholesky_ex(matrix);
+  if (info.item<int64_t>() != 0) return {};
+  return at::linalg_solve_triangular(factor, at::eye(matrix.size(0), matrix.options()),
+                                     /*upper=*/false);
+}
+
+/// U, upper triangular with inv(H + added I) = U^T U. With rows and columns in reverse order, H = L
+/// L^T and U is inv(L) turned back: no inverse of H is formed.
+at::Tensor upper_factor(const at::Tensor& hessian, double added) {
+  at::Tensor damped = hessian.clone();
+  damped.diagonal().add_(added);
+  const at::Tensor inverse = inverse_factor(damped.flip({0, 1}));
+  // Rounding can carry a singular matrix through the factorization; its inverse is then useless.
+  if (!inverse.defined() || !at::isfinite(inverse).all().item<bool>()) return {};
+  return inverse.flip({0, 1}).contiguous();
+}
+
+/// The loop over columns. Everything is held transposed, so that a column of the weight is a row in
+/// memory.
+class ColumnLoop {
+ public:
+  /// `weight` [in, out], overwritten, and `factor` [in, in], both in the order of rounding.
+  /// `fixed`: the grid of every column, or empty where groups find theirs on the way.
+  ColumnLoop(const at::Tensor& weight, const at::Tensor& factor, const QuantSpec& spec,
+             const std::vector<GroupGrid>& fixed)
+      : weight_(weight), factor_(factor), spec_(spec), fixed_(fixed), columns_(weight.size(0)) {}
+
+  /// Returns the rounded weight [in, out].
+  at::Tensor run(int64_t block) {
+    at::Tensor quantized = at::empty_like(weight_);
+    for (first_ = 0; first_ < columns_; first_ = last_) {
+      last_ = std::min(first_ + block, columns_);
+      errors_ = at::empty({last_ - first_, weight_.size(1)}, weight_.options());
+      for (int64_t i = first_; i < last_; ++i) quantized.select(0, i).copy_(round_column(i));
+      weight_.narrow(0, last_, columns_ - last_).copy_(current(last_, columns_, last_));
+    }
+    return quantized;
+  }
+
+ private:
+  at::Tensor round_column(int64_t i) {
+    const at::Tensor column = weight_.select(0, i);
+    const at::Tensor rounded = grid_of(i).nearest(column);
+    const at::Tensor factor_row = factor_.select(0, i);
+    const at::Tensor error = (column - rounded) / factor_row.select(0, i);
+    errors_.select(0, i - first_).copy_(error);
+    const int64_t rest = last_ - i - 1;
+    weight_.narrow(0, i + 1, rest).addr_(factor_row.narrow(0, i + 1, rest), error, 1, -1);
+    return rounded;
+  }
+
+  const GroupGrid& grid_of(int64_t i) {
+    if (!fixed_.empty()) return fixed_[static_cast<size_t>(i)];
+    const int64_t group = spec_.group_size == -1 ? columns_ : spec_.group_size;
+    if (i % group == 0) {
+      const int64_t end = std::min(i + group, columns_), inside = std::min(end, last_);
+      const at::Tensor parts =
+          at::cat({weight_.narrow(0, i, inside - i), current(inside, end, i)}, 0);
+      grid_ = group_grid(parts.t().contiguous(), spec_);
+    }
+    return grid_;
+  }
+
+  /// Columns [begin, end) behind the block with the errors of its columns before `done` applied:
+  /// the weight itself gets them when the block is finished.
+  at::Tensor current(int64_t begin, int64_t end, int64_t done) const {
+    const at::Tensor columns = weight_.narrow(0, begin, end - begin);
+    if (end == begin || done == first_) return columns;
+    const at::Tensor factor =
+        factor_.narrow(0, first_, done - first_).narrow(1, begin, end - begin);
+    return columns - at::matmul(factor.t(), errors_.narrow(0, 0, done - first_));
+  }
+
+  at::Tensor weight_, factor_;
+  const QuantSpec& spec_;
+  const std::vector<GroupGrid>& fixed_;
+  int64_t columns_;
+  int64_t first_ = 0, last_ = 0;  // the block
+  at::Tensor errors_;             // of its columns, [block, out]
+  GroupGrid grid_;                // of the group that the column belongs to
+};
+
+/// The grids of the groups of `weight` [in, out] as it is, by column in `order`.
+std::vector<GroupGrid> grids_before(const at::Tensor& weight, const at::Tensor& order,
+                                    const QuantSpec& spec) {
+  const int64_t columns = weight.size(0);
+  const int64_t group = spec.group_size == -1 ? columns : spec.group_size;
+  std::vector<GroupGrid> groups, by_column;
+  for (int64_t i = 0; i < columns; i += group)
+    groups.push_back(
+        group_grid(weight.narrow(0, i, std::min(group, columns - i)).t().contiguous(), spec));
+  const at::Tensor places = order.cpu();
+  for (int64_t i = 0; i < columns; ++i)
+    by_column.push_back(groups[static_cast<size_t>(places[i].item<int64_t>() / group)]);
+  return by_column;
+}
+
+}  // namespace
+
+void GptqOptions::visit(OptionVisitor& v) {
+  v("damping", damping, "part of its mean added to the Hessian's diagonal; rises where needed");
+  v("act_order", act_order, "round columns of large inputs first");
+  v("static_groups", static_groups, "find the grids of all groups before rounding");
+  v("block_size", block_size, "columns rounded before the rest of the weight is updated");
+  if (!(damping >= 0)) v.reject("damping", fmt::format("{}; expected 0 or more", damping));
+  if (block_size < 1) v.reject("block_size", fmt::format("{}; expected at least 1", block_size));
+}
+
+GptqResult gptq_solve(const at::Tensor& weight, const at::Tensor& hessian, const QuantSpec& spec,
+                      const GptqOptions& options) {
+  const int64_t inputs = weight.size(1);
+  TORCH_CHECK(weight.dim() == 2 && hessian.dim() == 2 && hessian.size(0) == inputs &&
+                  hessian.size(1) == inputs,
+              "gptq: weight ", weight.sizes(), " with a Hessian ", hessian.sizes(),
+              "; expected [out, in] and [in, in]");
+  const at::NoGradGuard no_grad;
+  const at::Tensor diagonal = hessian.diagonal(), dead = diagonal == 0;
+  GptqResult result{.damping = options.damping, .dead_columns = dead.sum().item<int64_t>()};
+  const auto live = static_cast<double>(inputs - result.dead_columns);
+  const double mean = live > 0 ? diagonal.sum().item<double>() / live : 1;
+  at::Tensor h = hessian.clone();
+  h.diagonal().masked_fill_(dead, mean);
+  at::Tensor columns = weight.t().to(hessian.scalar_type());
+  columns = columns.masked_fill(dead.unsqueeze(1), 0).contiguous();
+
+  at::Tensor order = at::arange(inputs, diagonal.options().dtype(at::kLong));
+  if (options.act_order)
+    order = at::argsort(diagonal, /*stable=*/true, /*dim=*/0, /*descending=*/true);
+  std::vector<GroupGrid> fixed;
+  if (options.static_groups) fixed = grids_before(columns, order, spec);
+  columns = columns.index_select(0, order);
+  h = h.index_select(0, order).index_select(1, order);
+
+  at::Tensor factor = upper_factor(h, result.damping * mean);
+  while (!factor.defined() && result.damping < kLastDamping) {
+    result.damping = std::max(10 * result.damping, kFirstDamping);
+    factor = upper_factor(h, result.damping * mean);
+  }
+  TORCH_CHECK(factor.defined(), "gptq: no damping makes the Hessian positive definite; expected ",
+              "finite inputs");
+  const at::Tensor rounded = ColumnLoop(columns, factor, spec, fixed).run(options.block_size);
+  result.weight = at::empty_like(rounded).index_copy_(0, order, rounded).t();
+  result.weight = result.weight.to(weight.scalar_type()).contiguous();
+  return result;
+}
+
+}  // namespace wkvq

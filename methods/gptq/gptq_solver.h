@@ -1,0 +1,38 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "core/base/options.h"
+#include "core/quant_spec.h"
+
+namespace wkvq {
+
+/// How GPTQ rounds one weight (Frantar et al., arXiv 2210.17323).
+struct GptqOptions {
+  double damping = 0.01;       ///< added to the Hessian's diagonal, relative to its mean
+  bool act_order = false;      ///< columns by falling Hessian diagonal
+  bool static_groups = false;  ///< grids of all groups from the weight as it was
+  int64_t block_size = 128;    ///< columns whose effect on later blocks is applied at once
+
+  void visit(OptionVisitor& v);
+};
+
+struct GptqResult {
+  at::Tensor weight;         ///< quantized, shape and dtype of the input
+  double damping = 0;        ///< the one that the factorization took
+  int64_t dead_columns = 0;  ///< inputs that were never other than 0; their weights became 0
+};
+
+/// Rounds `weight` [out, in] column by column to the grid of `spec` and lets the columns not yet
+/// rounded make up for the error, which keeps the output on inputs of second moments `hessian`
+/// [in, in] (sum of x x^T, at any scale; float32 or float64) near the original:
+///   inv(H + damping mean(diag H) I) = U^T U,  e_i = (w_i - Q(w_i)) / U_ii,  w_j -= e_i U_ij, j >
+///   i.
+/// A group's grid comes from its columns as they are when the first of them is rounded; with
+/// act_order groups are cut from the permuted columns, unless static_groups. Damping rises tenfold
+/// until the factorization succeeds. Throws c10::Error where no damping helps (values that are not
+/// finite).
+GptqResult gptq_solve(const at::Tensor& weight, const at::Tensor& hessian, const QuantSpec& spec,
+                      const GptqOptions& options);
+
+}  // namespace wkvq

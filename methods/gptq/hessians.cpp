@@ -1,0 +1,42 @@
+#include "methods/gptq/hessians.h"
+
+#include "core/torch_headers.h"
+#include "methods/common/observe.h"
+
+namespace wkvq {
+
+namespace {
+
+// Linears of one input, in the order of the block; the first of a set stands for its input.
+const std::vector<std::vector<std::string>> kSets{
+    {"q_proj", "k_proj", "v_proj"}, {"o_proj"}, {"gate_proj", "up_proj"}, {"down_proj"}};
+
+/// Hessians of the inputs named in `wanted`.
+std::map<std::string, at::Tensor> collect(const BlockContext& context,
+                                          const std::vector<std::string>& wanted) {
+  std::map<std::string, at::Tensor> hessians;
+  observe_inputs(context, context.block.weights, context.inputs_quantized(),
+                 [&](const std::string& linear, const at::Tensor& x) {
+                   if (std::ranges::find(wanted, linear) == wanted.end()) return;
+                   const at::Tensor wide = x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
+                   at::Tensor& h = hessians[linear];
+                   if (!h.defined()) h = at::zeros({x.size(1), x.size(1)}, wide.options());
+                   h.addmm_(wide.t(), wide);
+                 });
+  return hessians;
+}
+
+}  // namespace
+
+void visit_with_hessians(BlockContext& context, bool sequential, const HessianVisitor& visitor) {
+  std::map<std::string, at::Tensor> hessians;
+  if (!sequential) hessians = collect(context, {"q_proj", "o_proj", "gate_proj", "down_proj"});
+  for (const std::vector<std::string>& set : kSets) {
+    if (sequential) hessians = collect(context, {set.front()});
+    context.block.weights.visit_linears([&](const char* name, Linear& linear) {
+      if (std::ranges::find(set, name) != set.end()) visitor(name, linear, hessians[set.front()]);
+    });
+  }
+}
+
+}  // namespace wkvq
