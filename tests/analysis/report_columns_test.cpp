@@ -144,6 +144,18 @@ TEST_CASE("KV modes by row: one column where nothing else differs, which says ea
   CHECK(evaluation_of(runs[1], columns[1])->kv_mode == "all");
 }
 
+TEST_CASE("KV modes by row: numbers that differ in more than the mode stay apart") {
+  for (const Evaluation& other :
+       {number("ppl", "all", "none"), number("ppl", "all", "BOS", "c4")}) {
+    const std::vector<RunSummary> runs = {run("1", "a: 1", {number("ppl", "past")}),
+                                          run("2", "a: 2", {other})};
+    auto columns = evaluation_columns(runs);
+    show_modes_by_row(runs, columns);
+    CHECK(labels(columns) == Names{"ppl", "ppl"});
+    CHECK_FALSE(columns[0].mode_by_row);
+  }
+}
+
 TEST_CASE("KV modes by row: evaluations that disagree on the mode have a mode column each") {
   const std::vector<RunSummary> runs = {
       run("1", "a: 1", {number("ppl", "past"), number("kl", "all")}),
