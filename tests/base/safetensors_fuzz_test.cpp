@@ -91,6 +91,23 @@ TEST_CASE("safetensors: every single byte changed in many ways is refused or har
   CHECK(accepted <= 19 * 6);
 }
 
+TEST_CASE("safetensors: of all places for two tensors only the two without hole and overlap") {
+  const test::TemporaryFolder folder;
+  std::vector<std::string> accepted;
+  for (int a = 0; a <= 6; ++a) {
+    for (int b = 0; b <= 6; ++b) {
+      const std::string header =
+          fmt::format(R"({{"a":{{"dtype":"U8","shape":[4],"data_offsets":[{},{}]}},)"
+                      R"("b":{{"dtype":"U8","shape":[2],"data_offsets":[{},{}]}}}})",
+                      a, a + 4, b, b + 2);
+      if (try_open(folder / "x", test::raw_safetensors(header, 6)) == 1) {
+        accepted.push_back(fmt::format("{} {}", a, b));
+      }
+    }
+  }
+  CHECK(accepted == std::vector<std::string>{"0 4", "2 0"});
+}
+
 TEST_CASE("safetensors: random damage of the header never gets past the checks") {
   const test::TemporaryFolder folder;
   const std::string sound = sound_file();
