@@ -30,8 +30,9 @@ bool is_numeric(const TextTable& table, size_t column) {
   for (const auto& row : table.rows) {
     const std::string& cell = row[column];
     if (cell.empty() || cell == "-") continue;
-    if (cell.find_first_of("0123456789") > 1 && cell != "nan" && cell != "inf" && cell != "-inf")
-      return false;
+    const size_t first = cell.find_first_not_of("+-.");
+    const bool digit = first < cell.size() && cell[first] >= '0' && cell[first] <= '9';
+    if (!digit && cell != "nan" && cell != "inf" && cell != "-inf") return false;
     any = true;
   }
   return any;

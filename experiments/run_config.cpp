@@ -39,6 +39,8 @@ EvaluationEntry read_evaluation(YamlMap& map) {
       v("context_prefill", entry.context_prefill, "mode past: contexts attend in full precision");
       v.choice("engine", entry.engine, {"one_pass", "cache"},
                "one pass, or decoding token by token");
+      if (entry.name.find('/') != std::string::npos)
+        v.reject("name", "expected no '/': the run file keeps each number in a group of its name");
     }
   };
   entry.context_prefill = entry.task->has_prefill();

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <regex>
-
 #include "core/base/error.h"
 #include "core/base/hash.h"
 #include "core/base/options_text.h"
@@ -103,13 +101,21 @@ at::ScalarType torch_dtype(ModelDtype dtype) {
   return at::kFloat;
 }
 
+/// N of "cuda:N", 0 of "cuda"; -1 where `device` is neither.
+int cuda_index(const std::string& device) {
+  const std::string prefix = "cuda:";
+  if (device == "cuda") return 0;
+  const std::string digits = device.starts_with(prefix) ? device.substr(prefix.size()) : "";
+  const bool sound = !digits.empty() && digits.size() <= 3 &&
+                     digits.find_first_not_of("0123456789") == std::string::npos;
+  return sound ? std::stoi(digits) : -1;
+}
+
 at::Device torch_device(const std::string& device) {
   if (device == "cpu") return at::kCPU;
-  std::smatch match;
-  static const std::regex pattern("cuda(?::([0-9]{1,3}))?");
-  if (!std::regex_match(device, match, pattern))
+  const int index = cuda_index(device);
+  if (index < 0)
     config_error("device '{}' is not known; expected cpu, cuda or cuda:<index>", device);
-  const int index = match[1].matched ? std::stoi(match[1].str()) : 0;
   const int count = load_cuda_backend();
   if (index >= count)
     config_error("device '{}' asked for, but this build finds {} CUDA device{} here; expected cpu",

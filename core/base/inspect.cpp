@@ -92,24 +92,27 @@ std::string memory_text(const ModelConfig& config, const MemoryQuestion& questio
   const ParameterCounts counts = count_parameters(config);
   const MemoryBytes bytes = memory_of(config, question);
   const Unit unit(bytes.total());
+  const auto as_double = [](int64_t count) { return static_cast<double>(count); };
   std::string text =
       fmt::format("{:<24} {:>14} {:>8} {:>10}\n",
                   unit.size == 1e9 ? "memory (GB = 1e9 bytes)" : "memory (MB = 1e6 bytes)",
                   "elements", "bits", unit.name);
-  const auto row = [&](std::string_view name, int64_t elements, double bits, double size) {
-    fmt::format_to(std::back_inserter(text), "{:<24} {:>14} {:>8.3f} {:>10.3f}\n", name, elements,
-                   bits, size / unit.size);
+  // Counts in double: elements of a large cache need not fit 64 bits.
+  const auto row = [&](std::string_view name, double elements, double bits, double size) {
+    fmt::format_to(std::back_inserter(text), "{:<24} {:>14.0f} {:>8.3f} {:>10.3f}\n", name,
+                   elements, bits, size / unit.size);
   };
-  row("attention linears", counts.attention, question.weight_bits, bytes.attention);
-  row("MLP linears", counts.mlp, question.weight_bits, bytes.mlp);
-  row("norms and biases", counts.norms, question.other_bits, bytes.norms);
-  row("embedding", counts.embedding, question.other_bits, bytes.embedding);
-  if (counts.head > 0) row("head", counts.head, question.other_bits, bytes.head);
-  const int64_t cached = kv_elements_per_token(config) * question.context * question.batch;
+  row("attention linears", as_double(counts.attention), question.weight_bits, bytes.attention);
+  row("MLP linears", as_double(counts.mlp), question.weight_bits, bytes.mlp);
+  row("norms and biases", as_double(counts.norms), question.other_bits, bytes.norms);
+  row("embedding", as_double(counts.embedding), question.other_bits, bytes.embedding);
+  if (counts.head > 0) row("head", as_double(counts.head), question.other_bits, bytes.head);
+  const double cached = as_double(kv_elements_per_token(config)) * as_double(question.context) *
+                        as_double(question.batch);
   row(fmt::format("cache {} x {}", question.batch, question.context), cached, question.kv_bits,
       bytes.kv);
-  fmt::format_to(std::back_inserter(text), "{:<24} {:>14} {:>8} {:>10.3f}\n", "total",
-                 counts.total() + cached, "", bytes.total() / unit.size);
+  fmt::format_to(std::back_inserter(text), "{:<24} {:>14.0f} {:>8} {:>10.3f}\n", "total",
+                 as_double(counts.total()) + cached, "", bytes.total() / unit.size);
   return text;
 }
 

@@ -46,15 +46,18 @@ MemoryBytes memory_of(const ModelConfig& config, const MemoryQuestion& question)
   const auto bytes = [](int64_t elements, double bits) {
     return static_cast<double>(elements) * bits / kBitsPerByte;
   };
-  const int64_t kv = kv_elements_per_token(config) * question.batch;
+  // In double: elements of a large cache need not fit 64 bits.
+  const double kv_a_token =
+      bytes(kv_elements_per_token(config), 1) * static_cast<double>(question.batch);
   MemoryBytes result;
   result.attention = bytes(counts.attention, question.weight_bits);
   result.mlp = bytes(counts.mlp, question.weight_bits);
   result.norms = bytes(counts.norms, question.other_bits);
   result.embedding = bytes(counts.embedding, question.other_bits);
   result.head = bytes(counts.head, question.other_bits);
-  result.kv = bytes(kv * question.context, question.kv_bits);
-  result.recent_window = bytes(kv * question.recent_window, kUnquantizedBits);
+  result.kv = kv_a_token * static_cast<double>(question.context) * question.kv_bits;
+  result.recent_window =
+      kv_a_token * static_cast<double>(question.recent_window) * kUnquantizedBits;
   return result;
 }
 

@@ -208,8 +208,10 @@ int64_t read_token(const JsonFields& fields, const char* name, int64_t vocab_siz
   const nlohmann::json* value = fields.find(name);
   if (!value) return -1;
   const nlohmann::json& first = value->is_array() && !value->empty() ? (*value)[0] : *value;
-  if (!first.is_number_integer() || first.get<int64_t>() < -1 ||
-      first.get<int64_t>() >= vocab_size) {
+  // 2^64 - 1 would become -1.
+  const bool fits = first.is_number_integer() &&
+                    (!first.is_number_unsigned() || first.get<uint64_t>() <= INT64_MAX);
+  if (!fits || first.get<int64_t>() < -1 || first.get<int64_t>() >= vocab_size) {
     fields.refuse(name, fmt::format("expected a token id below vocab_size {}", vocab_size));
   }
   return first.get<int64_t>();

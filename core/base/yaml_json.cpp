@@ -18,6 +18,7 @@ using nlohmann::ordered_json;
 
 template <class T>
 bool parses_as(const std::string& text, T& value) {
+  if (text.starts_with("+-")) return false;
   const char* begin = text.data() + (text.starts_with('+') ? 1 : 0);
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(begin, end, value);

@@ -84,6 +84,12 @@ TEST_CASE("bad input: one clear message with its place, exit code 2, nothing wri
       {"bits: 4, group_size: -1", "channel: {shift: static}, bits: 4", {"calibration"}},
       {"model: {", "model: {device: cuda:99, ", {"cuda:99", "CUDA device"}},
       {"model: {", "model: {device: gpu, ", {"'gpu'", "cpu, cuda"}},
+      {"model: {", "model: {device: 'cuda:', ", {"device 'cuda:' is not known"}},
+      {"model: {", "model: {device: 'cuda:x', ", {"device 'cuda:x' is not known"}},
+      {"model: {", "model: {device: 'cuda:0001', ", {"device 'cuda:0001' is not known"}},
+      {"model: {", "model: {device: 'cuda:-1', ", {"device 'cuda:-1' is not known"}},
+      {"model: {", "model: {device: 'cuda0', ", {"device 'cuda0' is not known"}},
+      {"model: {", "model: {device: 'CUDA', ", {"device 'CUDA' is not known"}},
   };
   for (const Bad& bad : cases) {
     const test::TemporaryFolder folder;
