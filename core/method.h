@@ -21,7 +21,7 @@ struct QuantizedBlock {
   KvCodec codec;
 };
 
-/// Trained parameters of a block by name, as the run file keeps them.
+/// Trained parameters of a block by name, float64 where they come from a file.
 using LearnedParameters = std::map<std::string, at::Tensor>;
 
 /// Where trained parameters are kept, so that a killed run resumes and another one may reuse them.

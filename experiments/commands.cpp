@@ -15,6 +15,7 @@
 #include "core/base/run_summary.h"
 #include "core/base/yaml_text.h"
 #include "experiments/evaluation.h"
+#include "experiments/learned_files.h"
 #include "experiments/plan.h"
 #include "experiments/runner.h"
 
@@ -86,21 +87,29 @@ std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& sessi
   Hasher data;
   for (const std::string& part : run.fingerprints.data) data.add_part(part);
   writer.attribute("/", "data_fingerprint", data.hex());
+  std::filesystem::path partial = run.path;
+  partial += ".partial";
+  const auto& calibration = run.config.calibration;
+  LearnedFiles learned(partial, calibration ? calibration->from : std::string());
   auto beat = std::chrono::steady_clock::now();
   try {
-    execute_run(run.config, session, writer, [&](int64_t, int64_t) {
-      progress.advance();
-      // A flush a second tells a living run from a dead one; more would only cost time.
-      const auto now = std::chrono::steady_clock::now();
-      if (now - beat < std::chrono::seconds(1)) return;
-      beat = now;
-      writer.heartbeat();
-    });
+    execute_run(
+        run.config, session, writer,
+        [&](int64_t, int64_t) {
+          progress.advance();
+          // A flush a second tells a living run from a dead one; more would only cost time.
+          const auto now = std::chrono::steady_clock::now();
+          if (now - beat < std::chrono::seconds(1)) return;
+          beat = now;
+          writer.heartbeat();
+        },
+        &learned);
   } catch (const std::exception& error) {
     writer.fail(error.what());
     return error.what();
   }
   writer.finish();
+  learned.discard();
   return {};
 }
 

@@ -91,6 +91,7 @@ void ModelOptions::visit(OptionVisitor& v) {
 void CalibrationOptions::visit(OptionVisitor& v) {
   v("samples", samples, "windows of calibration text");
   v("length", length, "tokens of a window");
+  v("from", from, "run file whose trained parameters are used instead of training");
   if (samples < 1) v.reject("samples", fmt::format("{}; expected at least 1", samples));
   if (length < 2) v.reject("length", fmt::format("{}; expected at least 2", length));
 }

@@ -8,6 +8,7 @@
 #include "core/torch_headers.h"
 #include "experiments/cost.h"
 #include "experiments/evaluation.h"
+#include "experiments/learned_files.h"
 #include "experiments/provenance.h"
 
 namespace wkvq {
@@ -93,6 +94,8 @@ Fingerprints fingerprints_of(const RunConfig& config, Session& session) {
   if (config.calibration) {
     calibration_windows(config, session);
     fingerprints.data.push_back(session.corpus(config.model, config.calibration->data).fingerprint);
+    if (!config.calibration->from.empty())
+      fingerprints.data.push_back(run_with_parameters(config.calibration->from));
   }
   for (const PreparedEvaluation& one : prepare_evaluations(config, session))
     fingerprints.data.push_back(one.data_fingerprint);
@@ -100,7 +103,7 @@ Fingerprints fingerprints_of(const RunConfig& config, Session& session) {
 }
 
 void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
-                 const std::function<void(int64_t, int64_t)>& on_progress) {
+                 const std::function<void(int64_t, int64_t)>& on_progress, LearnedStore* learned) {
   const at::NoGradGuard no_grad;
   Stopwatch watch;
   ModelSource& source = *session.model(config.model).source;
@@ -111,6 +114,7 @@ void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
   if (config.method->calibration_needs() != CalibrationNeeds::kNone)
     chain = session.calibration(config.model, calibration_windows(config, session));
   pass.calibration = chain.get();
+  pass.learned = learned;
   const int64_t layers = source.config().layers;
   const int64_t total = layers + static_cast<int64_t>(prepared.size());
   pass.on_block = [&](int64_t done) { on_progress(done, total); };

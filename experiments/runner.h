@@ -22,8 +22,10 @@ struct Fingerprints {
 Fingerprints fingerprints_of(const RunConfig& config, Session& session);
 
 /// Executes one run and writes everything but the root attributes' times and status into
-/// `recorder`. `on_progress(done, total)` counts blocks and evaluations.
+/// `recorder`. `on_progress(done, total)` counts blocks and evaluations; `learned` keeps trained
+/// parameters, null: nothing does.
 void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
-                 const std::function<void(int64_t, int64_t)>& on_progress);
+                 const std::function<void(int64_t, int64_t)>& on_progress,
+                 LearnedStore* learned = nullptr);
 
 }  // namespace wkvq

@@ -3,13 +3,12 @@
 #include <fmt/ranges.h>
 
 #include "core/base/error.h"
-#include "methods/omniquant/omniquant.h"
-#include "methods/rtn/rtn.h"
-#include "methods/wkvquant/wkvquant.h"
 #include "methods/awq/awq.h"
 #include "methods/gptq/gptq.h"
+#include "methods/omniquant/omniquant.h"
 #include "methods/rtn/rtn.h"
 #include "methods/smoothquant/smoothquant.h"
+#include "methods/wkvquant/wkvquant.h"
 
 namespace wkvq {
 
@@ -29,12 +28,8 @@ Entry entry(const char* name) {
 // libraries.
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> table{
-      entry<Rtn>("rtn"),
-      entry<OmniQuant>("omniquant"),
-      entry<WkvQuant>("wkvquant"),
-      entry<Gptq>("gptq"),
-      entry<SmoothQuant>("smoothquant"),
-      entry<Awq>("awq"),
+      entry<Rtn>("rtn"), entry<SmoothQuant>("smoothquant"), entry<Gptq>("gptq"),
+      entry<Awq>("awq"), entry<OmniQuant>("omniquant"),     entry<WkvQuant>("wkvquant"),
   };
   return table;
 }

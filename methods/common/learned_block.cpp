@@ -21,14 +21,14 @@ at::Tensor for_queries(const at::Tensor& x, const ModelConfig& model) {
 
 Linear scale_rows(const Linear& linear, const at::Tensor& factor) {
   Linear scaled = linear;
-  scaled.weight = linear.weight * factor.unsqueeze(1);
-  if (linear.bias.defined()) scaled.bias = linear.bias * factor;
+  scaled.weight = (linear.weight * factor.unsqueeze(1)).to(linear.weight.scalar_type());
+  if (linear.bias.defined()) scaled.bias = (linear.bias * factor).to(linear.bias.scalar_type());
   return scaled;
 }
 
 Linear scale_columns(const Linear& linear, const at::Tensor& factor) {
   Linear scaled = linear;
-  scaled.weight = linear.weight * factor;
+  scaled.weight = (linear.weight * factor).to(linear.weight.scalar_type());
   return scaled;
 }
 
@@ -53,7 +53,10 @@ LearnedBlock::LearnedBlock(const BlockContext& context, const LearnedOptions& op
 }
 
 void LearnedBlock::add(const std::string& name, const at::Tensor& value, double rate) {
-  parameters_[name] = value.detach().clone().contiguous().set_requires_grad(true);
+  // Parameters are float32 at least: steps of a half type would be lost in rounding.
+  const at::ScalarType type = value.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  parameters_[name] = value.detach().to(type, false, /*copy=*/true).contiguous();
+  parameters_[name].set_requires_grad(true);
   rates_[name] = rate;
 }
 
@@ -124,8 +127,8 @@ BlockWeights LearnedBlock::transformed() const {
   const at::Tensor input = parameters_.at("input_norm.log_scale").exp();
   const at::Tensor post = parameters_.at("post_norm.log_scale").exp();
   const at::Tensor value = parameters_.at("value_output.log_scale").exp();
-  w.input_norm = w.input_norm / input;
-  w.post_norm = w.post_norm / post;
+  w.input_norm = (w.input_norm / input).to(w.input_norm.scalar_type());
+  w.post_norm = (w.post_norm / post).to(w.post_norm.scalar_type());
   for (Linear* linear : {&w.query, &w.key, &w.value}) *linear = scale_columns(*linear, input);
   for (Linear* linear : {&w.gate, &w.up}) *linear = scale_columns(*linear, post);
   w.value = scale_rows(w.value, value.flatten().reciprocal());

@@ -16,16 +16,37 @@ Array to_array(const at::Tensor& x) {
   return {{y.sizes().begin(), y.sizes().end()}, {data, data + y.numel()}};
 }
 
-void record(Recorder& recorder, int64_t layer, const TrainingReport& report,
-            const LearnedParameters& parameters) {
+// The report travels with the parameters, so that a resumed run tells what an uninterrupted one
+// does.
+constexpr const char* kLoss = "training.loss";
+constexpr const char* kEnds = "training.first_last";
+constexpr const char* kEvents = "training.events";
+
+LearnedParameters with_report(LearnedParameters parameters, const TrainingReport& report) {
+  const std::string events = fmt::format("{}", fmt::join(report.events, "; "));
+  const std::vector<double> letters(events.begin(), events.end());
+  parameters[kLoss] = at::tensor(at::ArrayRef<double>(report.loss), at::kDouble);
+  parameters[kEnds] = at::tensor({report.first, report.last}, at::kDouble);
+  parameters[kEvents] = at::tensor(at::ArrayRef<double>(letters), at::kDouble);
+  return parameters;
+}
+
+void record(Recorder& recorder, int64_t layer, const LearnedParameters& kept) {
   const std::string group = fmt::format("/calibration/block_{:02}", layer);
-  recorder.attribute(group, "loss_before", report.first);
-  recorder.attribute(group, "loss_after", report.last);
-  if (!report.loss.empty()) recorder.column(group, "loss", report.loss);
-  if (!report.events.empty())
-    recorder.attribute(group, "events", fmt::format("{}", fmt::join(report.events, "; ")));
-  for (const auto& [name, value] : parameters)
-    recorder.array(group + "/parameters", name, to_array(value));
+  for (const auto& [name, value] : kept) {
+    const Array array = to_array(value);
+    if (name == kEnds) {
+      recorder.attribute(group, "loss_before", array.values.at(0));
+      recorder.attribute(group, "loss_after", array.values.at(1));
+    } else if (name == kEvents) {
+      const std::string events(array.values.begin(), array.values.end());
+      if (!events.empty()) recorder.attribute(group, "events", events);
+    } else if (name == kLoss) {
+      if (!array.values.empty()) recorder.column(group, "loss", array.values);
+    } else {
+      recorder.array(group + "/parameters", name, array);
+    }
+  }
 }
 
 }  // namespace
@@ -51,27 +72,27 @@ void LearnedMethod::check(const ModelConfig& model) const {
 
 void LearnedMethod::calibrate(BlockContext& context, Recorder& recorder) {
   const LearnedOptions options{weight_, activation_, kv_, learn_, training_};
-  const BlockWeights full = context.block.weights;
+  BlockWeights full = context.block.weights;
   LearnedBlock block(context, options);
-  TrainingReport report;
   const auto stored = context.learned ? context.learned->load(context.layer) : std::nullopt;
+  LearnedParameters kept;
   if (stored) {
     block.assign(*stored);
+    kept = *stored;
   } else if (!block.parameters().empty()) {
-    report = train_block(context, block, training_, loss_, kv_.view);
+    kept = with_report(block.parameters(), train_block(context, block, training_, loss_, kv_.view));
+    if (context.learned) context.learned->save(context.layer, kept);
   }
   const at::NoGradGuard no_grad;
-  QuantizedBlock quantized = block.build();
-  if (context.learned) context.learned->save(context.layer, block.parameters());
-  record(recorder, context.layer, report, block.parameters());
-  BlockWeights before = full;
-  std::map<std::string, at::Tensor> exact;
-  before.visit_linears([&](const char* name, Linear& linear) { exact[name] = linear.weight; });
-  if (!weight_.identity() && !learn_.transform)
-    quantized.weights.visit_linears([&](const char* name, Linear& linear) {
-      record_weight_error(recorder, context.layer, name, exact[name], linear.weight);
-    });
+  const QuantizedBlock quantized = block.build();
+  record(recorder, context.layer, kept);
   context.block = quantized;
+  if (weight_.identity() || learn_.transform) return;
+  std::map<std::string, at::Tensor> exact;
+  full.visit_linears([&](const char* name, Linear& linear) { exact[name] = linear.weight; });
+  context.block.weights.visit_linears([&](const char* name, Linear& linear) {
+    record_weight_error(recorder, context.layer, name, exact[name], linear.weight);
+  });
 }
 
 }  // namespace wkvq

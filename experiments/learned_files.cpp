@@ -1,0 +1,85 @@
+#include "experiments/learned_files.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "core/base/error.h"
+#include "core/base/hdf5.h"
+#include "core/base/safetensors.h"
+#include "core/torch_headers.h"
+
+namespace wkvq {
+
+namespace {
+
+std::string block_name(int64_t layer) {
+  return fmt::format("block_{:02}", layer);
+}
+
+at::Tensor to_tensor(const Array& array) {
+  return at::tensor(at::ArrayRef<double>(array.values), at::kDouble).view(array.shape);
+}
+
+}  // namespace
+
+LearnedFiles::LearnedFiles(std::filesystem::path partial, std::filesystem::path from)
+    : partial_(std::move(partial)), from_(std::move(from)) {}
+
+std::optional<LearnedParameters> LearnedFiles::load(int64_t layer) {
+  LearnedParameters parameters;
+  if (!from_.empty()) {
+    const hdf5::Reader reader(from_);
+    const std::string group = "/calibration/" + block_name(layer) + "/parameters";
+    for (const std::string& name : reader.datasets(group))
+      parameters[name] = to_tensor(reader.array(group, name));
+    return parameters;
+  }
+  const std::filesystem::path path = partial_ / (block_name(layer) + ".safetensors");
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  const SafetensorsFile file(path);
+  for (const TensorEntry& entry : file.tensors()) {
+    at::Tensor values = at::empty(entry.shape, at::kDouble);
+    if (entry.bytes != values.nbytes())
+      config_error("{}: tensor '{}' is not float64; remove the folder", path.string(), entry.name);
+    std::memcpy(values.data_ptr(), entry.data, entry.bytes);
+    parameters[entry.name] = values;
+  }
+  return parameters;
+}
+
+void LearnedFiles::save(int64_t layer, const LearnedParameters& parameters) {
+  if (!from_.empty() || parameters.empty()) return;
+  std::filesystem::create_directories(partial_);
+  std::vector<at::Tensor> alive;
+  std::vector<TensorEntry> tensors;
+  for (const auto& [name, value] : parameters) {
+    alive.push_back(value.detach().to(at::kCPU, at::kDouble).contiguous());
+    tensors.push_back({.name = name,
+                       .dtype = "F64",
+                       .shape = alive.back().sizes().vec(),
+                       .data = static_cast<const std::byte*>(alive.back().data_ptr()),
+                       .bytes = alive.back().nbytes()});
+  }
+  write_safetensors(partial_ / (block_name(layer) + ".safetensors"), tensors, {});
+}
+
+void LearnedFiles::discard() const {
+  std::error_code ignored;
+  std::filesystem::remove_all(partial_, ignored);
+}
+
+std::string run_with_parameters(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path))
+    config_error("calibration.from: no file '{}'; expected a run file", path.string());
+  const hdf5::Reader reader(path);
+  const auto id = reader.attribute("/", "run_id");
+  if (!id || reader.datasets("/calibration/block_00/parameters").empty())
+    config_error(
+        "calibration.from: '{}' holds no trained parameters; expected the run file of a "
+        "method that trains",
+        path.string());
+  return std::get<std::string>(*id);
+}
+
+}  // namespace wkvq

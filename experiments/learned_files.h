@@ -1,0 +1,29 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "core/method.h"
+
+namespace wkvq {
+
+/// Trained parameters of one run: taken from an earlier run file where one is named, else from what
+/// a killed run of the same id left beside its run file, block by block, in "<run file>.partial/".
+class LearnedFiles final : public LearnedStore {
+ public:
+  /// `from`: a run file, or empty.
+  LearnedFiles(std::filesystem::path partial, std::filesystem::path from);
+
+  std::optional<LearnedParameters> load(int64_t layer) override;
+  void save(int64_t layer, const LearnedParameters& parameters) override;
+  /// The run is finished: nothing to resume.
+  void discard() const;
+
+ private:
+  std::filesystem::path partial_, from_;
+};
+
+/// Checks that `path` is a run file with trained parameters and returns its run id. ConfigError.
+std::string run_with_parameters(const std::filesystem::path& path);
+
+}  // namespace wkvq
