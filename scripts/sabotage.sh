@@ -11,9 +11,9 @@ sabotages=(
   "rounding mode|core/kernels/group_math.h|s/return rintf(x)/return roundf(x)/; s/return rint(x)/return round(x)/|test_core|quantizer*"
   "zero point|core/kernels/group_math.h|s/p.zero = round_half_even(-lowest \/ scale)/p.zero = -lowest \/ scale/|test_core|quantizer*"
   "group boundary|core/kernels/fake_quant.cpp|s/\.group = group,/.group = group + 1,/|test_core|quantizer*"
-  "GQA repeat|core/masked_attention.cpp|s/of(keys), of(values)/keys[i \/ kv_heads][(i + 1) % kv_heads], of(values)/|test_core|attention*"
+  "GQA repeat|core/masked_attention.cpp|s/\.key = rows_of<T>(kv.key, batch, head)/.key = rows_of<T>(kv.key, batch, (head + 1) % kv_heads)/|test_core|attention*"
   "RoPE pairing|core/fused_ops.cpp|s/x\[i\] \* cos\[i\] - x\[i + half\] \* sin\[i\]/x[i] * cos[i] - x[(i + 1) % half + half] * sin[i]/|test_core|famil*,*Hugging Face*"
-  "diagonal of the past view|core/masked_attention.cpp|s/\(query \* head\)\.key\.narrow/\1.key_hat.narrow/|test_core|attention*"
+  "diagonal of the past view|core/attention_bounds.cpp|s/mask\.bound(t), 0, t + 1/mask.bound(t) + 1, 0, t + 1/|test_core|attention*"
   "BOS count|datasets/corpus.cpp|s/ids.insert(ids.begin(), bos);/ids.insert(ids.begin(), 2, bos);/|test_datasets|*BOS*,WikiText*"
   "window tail|datasets/corpus.cpp|s/length <= given - start \&\& !full(); start += length/start < given \&\& !full(); start += length/; s/corpus.stream.begin() + start + length/corpus.stream.begin() + std::min(given, start + length)/|test_datasets|*window*,*tail*"
 )
