@@ -9,6 +9,7 @@
 #include "experiments/runner.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_recorder.h"
+#include "tests/support/npy.h"
 
 using namespace wkvq;
 
@@ -34,24 +35,6 @@ double perplexity(const std::string& method, const std::string& view, const std:
   return std::exp(sum / static_cast<double>(nll.size()));
 }
 
-/// The windows as a .npy file, so that the golden holds plain numbers.
-void write_npy(const std::filesystem::path& path, const nlohmann::json& windows) {
-  std::string header =
-      fmt::format("{{'descr': '<i4', 'fortran_order': False, 'shape': ({}, {}), }}", windows.size(),
-                  windows[0].size());
-  header.resize(118, ' ');
-  header[117] = '\n';
-  std::string bytes("\x93NUMPY\x01\x00\x76\x00", 10);
-  bytes += header;
-  for (const auto& window : windows) {
-    for (const auto& token : window) {
-      const auto id = token.get<int32_t>();
-      bytes.append(reinterpret_cast<const char*>(&id), sizeof id);
-    }
-  }
-  test::write_file(path, bytes);
-}
-
 }  // namespace
 
 TEST_CASE("golden: perplexities of the embedded model equal an independent decoder's") {
@@ -59,7 +42,7 @@ TEST_CASE("golden: perplexities of the embedded model equal an independent decod
       nlohmann::json::parse(std::ifstream(test::source("tests/golden/mini_reference.json")));
   const test::TemporaryFolder folder;
   const std::string windows = (folder / "windows.npy").string();
-  write_npy(windows, golden["windows"]);
+  test::write_npy(windows, golden["windows"]);
   struct Row {
     const char *name, *method, *view;
   };

@@ -16,12 +16,8 @@ const std::vector<Site> kSites{Site::kInputNorm, Site::kPostNorm, Site::kUpDown,
                                Site::kValueOutput};
 const QuantSpec kThreeBits{.bits = 3, .group_size = 16};
 
-BlockContext context_of(test::BlockFixture& fixture, QuantizedBlock& block) {
-  return {fixture.model().config(), fixture.model().rope(), 0, block, &fixture.chain(), nullptr};
-}
-
 std::vector<ScaleChoice> searched(test::BlockFixture& fixture, QuantizedBlock& block) {
-  return search_scales(context_of(fixture, block), kSites, kThreeBits, 20);
+  return search_scales(fixture.context(0, block), kSites, kThreeBits, 20);
 }
 
 }  // namespace
@@ -73,7 +69,7 @@ TEST_CASE("awq: losses of the search are the module's output errors, and the bes
   QuantizedBlock block{fixture.model().block(0), {}};
   const std::vector<ScaleChoice> choices = searched(fixture, block);
   std::map<std::string, std::vector<at::Tensor>> inputs;
-  const BlockContext context = context_of(fixture, block);
+  const BlockContext context = fixture.context(0, block);
   observe_inputs(context, block.weights, context.inputs_full(),
                  [&](const std::string& name, const at::Tensor& x) { inputs[name].push_back(x); });
   for (const ScaleChoice& choice : choices) {
@@ -177,7 +173,7 @@ TEST_CASE("awq: queries and keys stay unclipped, and the moments are those of th
   CHECK(!at::equal(clipped.weights.down.weight, nearest.weights.down.weight));
 
   QuantizedBlock block{fixture.model().block(0), {}};
-  const BlockContext context = context_of(fixture, block);
+  const BlockContext context = fixture.context(0, block);
   std::vector<at::Tensor> inputs;
   observe_inputs(context, block.weights, context.inputs_full(),
                  [&](const std::string& name, const at::Tensor& x) {

@@ -17,8 +17,7 @@ const std::vector<Site> kSites{Site::kInputNorm, Site::kPostNorm, Site::kValueOu
 std::map<std::string, at::Tensor> largest_inputs(test::BlockFixture& fixture,
                                                  QuantizedBlock& block) {
   std::map<std::string, at::Tensor> largest;
-  const BlockContext context{
-      fixture.model().config(), fixture.model().rope(), 0, block, &fixture.chain(), nullptr};
+  const BlockContext context = fixture.context(0, block);
   observe_inputs(context, block.weights, context.inputs_full(),
                  [&](const std::string& linear, const at::Tensor& x) {
                    const at::Tensor here = x.abs().amax(0);
@@ -99,10 +98,8 @@ TEST_CASE("smoothquant: a channel that is never used keeps its scale") {
   QuantizedBlock block{fixture.model().block(0), {}};
   block.weights.input_norm = block.weights.input_norm.clone();
   block.weights.input_norm[5] = 0;
-  BlockContext context{
-      fixture.model().config(), fixture.model().rope(), 0, block, &fixture.chain(), nullptr};
   const at::Tensor before = block.weights.query.weight;
-  test::method_of("{name: smoothquant}")->calibrate(context, fixture.recorder());
+  fixture.calibrate(*test::method_of("{name: smoothquant}"), 0, block);
   REQUIRE(at::equal(block.weights.query.weight.select(1, 5), before.select(1, 5)));
   REQUIRE(!at::equal(block.weights.query.weight.select(1, 4), before.select(1, 4)));
 }
@@ -119,9 +116,7 @@ TEST_CASE("smoothquant: an outlier channel costs less once its range is shared")
       linear->weight = linear->weight.clone();
       linear->weight.select(1, 3).div_(50);
     }
-    BlockContext context{
-        fixture.model().config(), fixture.model().rope(), 0, block, &fixture.chain(), nullptr};
-    test::method_of(method)->calibrate(context, fixture.recorder());
+    fixture.calibrate(*test::method_of(method), 0, block);
     return fixture.output_error(block.weights, 0);
   };
   const double nearest = outlier("{name: rtn, weight: {bits: 8}, activation: {bits: 6}}");

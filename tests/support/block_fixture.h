@@ -48,9 +48,25 @@ class BlockFixture {
   QuantizedBlock calibrated(Method& method, int64_t layer) {
     method.check(source_.config());
     QuantizedBlock block{source_.block(layer), {}};
-    BlockContext context{source_.config(), source_.rope(), layer, block, &chain_, nullptr};
-    method.calibrate(context, recorder_);
+    calibrate(method, layer, block);
     return block;
+  }
+
+  /// Lets the method work on a block that differs from the model's.
+  void calibrate(Method& method, int64_t layer, QuantizedBlock& block) {
+    BlockContext at_layer = context(layer, block);
+    method.calibrate(at_layer, recorder_);
+  }
+
+  BlockContext context(int64_t layer, QuantizedBlock& block) {
+    return {.source = source_,
+            .model = source_.config(),
+            .rope = source_.rope(),
+            .layer = layer,
+            .block = block,
+            .full = &chain_,
+            .quantized = nullptr,
+            .learned = nullptr};
   }
 
   QuantizedBlock calibrated(const std::string& method, int64_t layer) {
