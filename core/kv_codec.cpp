@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/base/error.h"
+#include "core/hadamard.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
@@ -16,6 +17,10 @@ constexpr double kSmallestChannelScale = 1e-4;
 void check_tensor(const char* who, const KvTensorOptions& options, const KvViewOptions& view,
                   const ModelConfig& model) {
   if (options.bits == 16) return;
+  if (options.rotate == KvRotation::kHadamard && !is_power_of_two(model.head_dim))
+    config_error(
+        "method.kv: rotate: hadamard of the {} does not fit head_dim {}; expected a power of two",
+        who, model.head_dim);
   if (options.axis == KvAxis::kTime) {
     if (options.group_size < 1)
       config_error(
@@ -58,6 +63,8 @@ void KvTensorOptions::visit(OptionVisitor& v) {
   v.choice("group_scope", group_scope, {"head", "token"}, "groups end at heads or span them");
   v.choice("form", form, quant_form_names(), "affine form: A, B or C");
   v.choice("scale_dtype", scale_dtype, scale_dtype_names(), "dtype of stored scales and minima");
+  v.choice("rotate", rotate, {"none", "hadamard"},
+           "mix the channels of a head before quantization, and back after it");
   v("channel", channel, "static channel shift and scale");
   check_bits(v, "bits", bits);
   if (group_size != -1 && group_size < 1)
@@ -125,6 +132,7 @@ at::Tensor KvTensorCodec::to_rows(const at::Tensor& x) const {
   at::Tensor rows = x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
   if (shift_.defined()) rows = rows - shift_;
   if (scale_.defined()) rows = rows / scale_;
+  if (options_.rotate == KvRotation::kHadamard) rows = hadamard(rows);
   if (options_.axis == KvAxis::kTime) return rows.transpose(2, 3).contiguous();
   if (options_.group_scope == GroupScope::kToken)
     return rows.transpose(1, 2).flatten(2).contiguous();
@@ -138,6 +146,7 @@ at::Tensor KvTensorCodec::from_rows(const at::Tensor& rows, int64_t batch, int64
   } else if (options_.group_scope == GroupScope::kToken) {
     x = rows.reshape({batch, rows.size(1), kv_heads, -1}).transpose(1, 2);
   }
+  if (options_.rotate == KvRotation::kHadamard) x = hadamard(x);
   if (scale_.defined()) x = x * scale_;
   if (shift_.defined()) x = x + shift_;
   return x;

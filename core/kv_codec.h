@@ -12,6 +12,11 @@ enum class KvAxis { kToken, kTime };
 enum class GroupScope { kHead, kToken };
 enum class ChannelMode { kNone, kStatic, kLearned };
 
+/// Whether the channels of a head are mixed by a Hadamard matrix in front of the quantizer
+/// (QuaRot's rotation of keys after RoPE), which spreads outliers; undone after it, so scores stay
+/// the same.
+enum class KvRotation { kNone, kHadamard };
+
 /// Static per-channel transformation in front of the quantizer: x' = (x - shift) / scale, undone
 /// after it: WKVQuant's two-dimensional quantization. `static`: from calibration, shift = (max +
 /// min) / 2, scale = ((max - min) / 2)^exponent; `learned`: trained from there.
@@ -37,6 +42,7 @@ struct KvTensorOptions {
   GroupScope group_scope = GroupScope::kHead;
   QuantForm form = QuantForm::kMinimum;
   ScaleDtype scale_dtype = ScaleDtype::kCompute;
+  KvRotation rotate = KvRotation::kNone;  ///< after `channel`
   ChannelOptions channel;
 
   bool operator==(const KvTensorOptions&) const = default;

@@ -24,6 +24,7 @@ bool is_unchanged(const BlockWeights& original, const BlockWeights& block) {
     weights.visit_linears([&](const char*, const Linear& linear) {
       all.push_back(linear.weight);
       all.push_back(linear.bias);
+      all.push_back(linear.basis);
       quantized_input |= !linear.input.identity();
     });
     return all;

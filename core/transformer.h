@@ -12,16 +12,20 @@ namespace wkvq {
 
 // Shapes are [batch, heads, seq, head_dim] and [batch, seq, hidden]; weights are [out, in].
 
-/// y = Q(x) weight^T + bias.
+/// y = Q(x basis) weight^T + bias.
 struct Linear {
-  at::Tensor weight;                                  ///< [out, in]
-  at::Tensor bias;                                    ///< [out] or undefined
+  at::Tensor weight;  ///< [out, in]
+  at::Tensor bias;    ///< [out] or undefined
+  /// [in, in], orthonormal: where the input is quantized and the weight written in another basis
+  /// than the model's; else undefined.
+  at::Tensor basis;
   ActivationQuantizer input;                          ///< Q; the identity by default
-  std::function<void(const at::Tensor& x)> observer;  ///< sees x first; may be empty
+  std::function<void(const at::Tensor& x)> observer;  ///< sees what Q gets; may be empty
 
   at::Tensor operator()(const at::Tensor& x) const {
-    if (observer) observer(x);
-    return at::linear(input(x), weight, bias);
+    const at::Tensor y = basis.defined() ? at::matmul(x, basis) : x;
+    if (observer) observer(y);
+    return at::linear(input(y), weight, bias);
   }
 };
 

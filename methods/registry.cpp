@@ -6,6 +6,7 @@
 #include "methods/awq/awq.h"
 #include "methods/gptq/gptq.h"
 #include "methods/omniquant/omniquant.h"
+#include "methods/rotation/rotation.h"
 #include "methods/rtn/rtn.h"
 #include "methods/smoothquant/smoothquant.h"
 #include "methods/wkvquant/wkvquant.h"
@@ -27,10 +28,17 @@ Entry entry(const char* name) {
 // One line a method; explicit, because the linker drops self-registering objects of static
 // libraries.
 const std::vector<Entry>& entries() {
+  // clang-format off
   static const std::vector<Entry> table{
-      entry<Rtn>("rtn"), entry<SmoothQuant>("smoothquant"), entry<Gptq>("gptq"),
-      entry<Awq>("awq"), entry<OmniQuant>("omniquant"),     entry<WkvQuant>("wkvquant"),
+      entry<Rtn>("rtn"),
+      entry<SmoothQuant>("smoothquant"),
+      entry<Gptq>("gptq"),
+      entry<Awq>("awq"),
+      entry<Rotation>("rotation"),
+      entry<OmniQuant>("omniquant"),
+      entry<WkvQuant>("wkvquant"),
   };
+  // clang-format on
   return table;
 }
 

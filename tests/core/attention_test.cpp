@@ -18,6 +18,9 @@ std::vector<Case> cases() {
   const KvTensorOptions four{.bits = 4}, three{.bits = 3, .group_size = 5}, exact;
   const KvTensorOptions time{.bits = 2, .group_size = 4, .axis = KvAxis::kTime};
   const KvTensorOptions across{.bits = 3, .group_size = 12, .group_scope = GroupScope::kToken};
+  KvTensorOptions rotated = four, rotated_across = across, rotated_time = time;
+  for (KvTensorOptions* options : {&rotated, &rotated_across, &rotated_time})
+    options->rotate = KvRotation::kHadamard;
   return {
       {"none", {.mode = ViewMode::kNone}, four, four},
       {"all", {.mode = ViewMode::kAll}, four, three},
@@ -33,6 +36,8 @@ std::vector<Case> cases() {
        {.mode = ViewMode::kPast, .window = 4, .sinks = 2, .prefill = 20},
        four,
        four},
+      {"past, rotated", {.mode = ViewMode::kPast}, rotated_across, rotated},
+      {"kivi, rotated", {.mode = ViewMode::kKivi, .window = 4}, rotated_time, rotated},
       {"kivi, one group a window", {.mode = ViewMode::kKivi, .window = 4}, time, three},
       {"kivi, two groups a window", {.mode = ViewMode::kKivi, .window = 8}, time, four},
   };
@@ -66,7 +71,7 @@ TEST_CASE("attention: one pass equals decoding through the cache, every mode") {
     for (const Case& c : cases()) {
       if (c.key.group_scope == GroupScope::kToken && kv_heads == 1) continue;
       for (const int64_t sliding : {0, 20}) {
-        const KvCodec codec{{c.key, {}}, {c.value, {}}};
+        const KvCodec codec{{c.key, ChannelRange()}, {c.value, ChannelRange()}};
         const at::Tensor one_pass = quantized_attention(q, k, v, codec, c.view, sliding);
         const at::Tensor slow = by_cache(q, k, v, codec, c.view, sliding);
         INFO(c.name << ", heads " << heads << ":" << kv_heads << ", sliding window " << sliding);
@@ -93,7 +98,7 @@ TEST_CASE("attention: static channels go through the cache unchanged") {
               .max()
               .item<double>() < 1e-9);
   // Channels with offsets and unequal ranges are what the transformation is for.
-  const KvCodec plain{{KvTensorOptions{.bits = 3}, {}}, {}};
+  const KvCodec plain{{KvTensorOptions{.bits = 3}, ChannelRange()}, {}};
   REQUIRE((codec.key.fake(k) - k).abs().mean().item<double>() <
           0.5 * (plain.key.fake(k) - k).abs().mean().item<double>());
 }
@@ -104,7 +109,8 @@ TEST_CASE("attention: the newest token is in full precision under past, by hand"
   const at::Tensor k = at::tensor({1.0, 0.4, 0.0, 2.0, 0.9, -1.0}, at::kDouble).view({1, 1, 2, 3});
   const at::Tensor v = at::tensor({0.0, 0.0, 0.0, 1.0, 1.0, 1.0}, at::kDouble).view({1, 1, 2, 3});
   const at::Tensor q = at::ones({1, 1, 2, 3}, at::kDouble);
-  const KvCodec codec{{KvTensorOptions{.bits = 2}, {}}, {KvTensorOptions{.bits = 2}, {}}};
+  const KvCodec codec{{KvTensorOptions{.bits = 2}, ChannelRange()},
+                      {KvTensorOptions{.bits = 2}, ChannelRange()}};
   // Token 0 quantized: step 1/3, 0.4 -> 1/3, score (1 + 1/3) / sqrt(3). Token 1 exact: (2 + 0.9 -
   // 1) / sqrt(3); quantized, step 1: 2 + 1 - 1.
   const double past = 4.0 / 3, own = 1.9, own_quantized = 2.0, root = std::sqrt(3.0);
@@ -125,7 +131,7 @@ TEST_CASE(
   const at::Tensor v = at::randn({3, 2, 33, 8}, at::kDouble);
   for (const Case& c : cases()) {
     if (c.view.prefill > 0) continue;
-    const KvCodec codec{{c.key, {}}, {c.value, {}}};
+    const KvCodec codec{{c.key, ChannelRange()}, {c.value, ChannelRange()}};
     const at::Tensor whole = quantized_attention(q, k, v, codec, c.view, 0);
     for (const auto& [index, length] :
          std::vector<std::pair<int64_t, int64_t>>{{0, 33}, {1, 17}, {2, 2}}) {

@@ -116,8 +116,7 @@ TEST_CASE("smoothquant: an outlier channel costs less once its range is shared")
       linear->weight = linear->weight.clone();
       linear->weight.select(1, 3).div_(50);
     }
-    BlockContext context = fixture.context(0, block);
-    test::method_of(method)->calibrate(context, fixture.recorder());
+    fixture.calibrate(*test::method_of(method), 0, block);
     return fixture.output_error(block.weights, 0);
   };
   const double nearest = outlier("{name: rtn, weight: {bits: 8}, activation: {bits: 6}}");

@@ -1,0 +1,129 @@
+#include "methods/rotation/rotation.h"
+
+#include "core/quantizer.h"
+#include "core/statistics.h"
+#include "core/torch_headers.h"
+#include "methods/gptq/gptq.h"
+#include "methods/gptq/hessians.h"
+
+namespace wkvq {
+
+namespace {
+
+at::Tensor widened(const at::Tensor& x) {
+  return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
+}
+
+/// R^T W and back, for rotations of output channels.
+at::Tensor apply_rows(const Orthonormal& rotation, const at::Tensor& weight) {
+  return rotation.identity() ? weight : rotation.apply(weight.t()).t();
+}
+at::Tensor undo_rows(const Orthonormal& rotation, const at::Tensor& weight) {
+  return rotation.identity() ? weight : rotation.undo(weight.t()).t();
+}
+
+/// Moves the gain of a norm into the linears behind it.
+void fold_gain(at::Tensor& gain, std::initializer_list<Linear*> readers) {
+  for (Linear* linear : readers)
+    linear->weight = (widened(linear->weight) * widened(gain)).to(linear->weight.scalar_type());
+  gain = at::ones_like(gain);
+}
+
+}  // namespace
+
+std::string Rotation::summary() const {
+  return "QuaRot style rotation: weights and inputs quantized in a basis without outliers";
+}
+
+CalibrationNeeds Rotation::calibration_needs() const {
+  return weight_.identity() || rounding_ == Rounding::kNearest ? WeightMethod::calibration_needs()
+                                                               : CalibrationNeeds::kQuantizedChain;
+}
+
+void Rotation::visit_own(OptionVisitor& v) {
+  v("seed", seed_, "of the random signs, and of orthonormal parts of sizes that are no power of 2");
+  v("residual", residual_, "rotate the residual stream");
+  v("values", values_, "rotate every head between v and o");
+  v("down", down_, "rotate the input of down_proj");
+  v.choice("rounding", rounding_, {"nearest", "gptq"}, "of the rotated weights");
+  struct Nested {
+    GptqOptions& solver;
+    bool& true_sequential;
+    void visit(OptionVisitor& inner) {
+      solver.visit(inner);
+      inner("true_sequential", true_sequential, "later linears see earlier ones quantized");
+    }
+  } nested{gptq_, true_sequential_};
+  v("gptq", nested, "options of rounding: gptq");
+}
+
+void Rotation::make_rotations(const ModelConfig& model) {
+  if (made_) return;
+  // Those inside a block are QuaRot's Hadamard matrices without signs.
+  if (residual_) of_residual_ = Orthonormal(model.hidden_size, seed_, Orthonormal::Signs::kRandom);
+  if (values_) of_heads_ = Orthonormal(model.head_dim, seed_, Orthonormal::Signs::kNone);
+  if (down_) of_down_ = Orthonormal(model.intermediate_size, seed_, Orthonormal::Signs::kNone);
+  made_ = true;
+}
+
+Rotation::Sides Rotation::sides_of(const std::string& linear) const {
+  if (linear == "v_proj") return {&of_residual_, &of_heads_};
+  if (linear == "o_proj") return {&of_heads_, &of_residual_};
+  if (linear == "down_proj") return {&of_down_, &of_residual_};
+  return {&of_residual_, &identity_};
+}
+
+const at::Tensor& Rotation::basis(const Orthonormal* rotation, int64_t width, const at::Tensor& x) {
+  at::Tensor& matrix = bases_[rotation];
+  if (!matrix.defined())
+    matrix = rotation->apply(at::eye(width, widened(x).options())).to(x.scalar_type());
+  return matrix;
+}
+
+void Rotation::transform(BlockContext& context, Recorder&) {
+  make_rotations(context.model);
+  BlockWeights& weights = context.block.weights;
+  fold_gain(weights.input_norm, {&weights.query, &weights.key, &weights.value});
+  fold_gain(weights.post_norm, {&weights.gate, &weights.up});
+  if (activation_.identity()) return;
+  weights.visit_linears([&](const char* name, Linear& linear) {
+    const Orthonormal* input = sides_of(name).input;
+    if (input->identity()) return;
+    linear.basis = basis(input, linear.weight.size(1), linear.weight);
+    linear.weight = input->apply(widened(linear.weight)).to(linear.weight.scalar_type());
+  });
+}
+
+void Rotation::round(BlockContext& context, Recorder& recorder) {
+  const auto replace = [&](const char* name, Linear& linear, const auto& rounded_in_basis) {
+    const Sides sides = sides_of(name);
+    // With a basis the columns are rotated already, and stay so.
+    const Orthonormal& input = linear.basis.defined() ? identity_ : *sides.input;
+    const at::Tensor exact = widened(linear.weight);
+    const at::Tensor rotated = apply_rows(*sides.output, input.apply(exact)).contiguous();
+    const at::Tensor rounded = rounded_in_basis(rotated, input);
+    const at::Tensor back = undo_rows(*sides.output, input.undo(rounded)).contiguous();
+    record_weight_error(recorder, context.layer, name, exact, back);
+    linear.weight = back.to(linear.weight.scalar_type());
+  };
+  if (rounding_ == Rounding::kNearest) {
+    context.block.weights.visit_linears([&](const char* name, Linear& linear) {
+      replace(name, linear, [&](const at::Tensor& rotated, const Orthonormal&) {
+        return fake_quantize(rotated, weight_);
+      });
+    });
+    return;
+  }
+  visit_with_hessians(
+      context, true_sequential_, [&](const char* name, Linear& linear, const at::Tensor& hessian) {
+        replace(name, linear, [&](const at::Tensor& rotated, const Orthonormal& input) {
+          // Of x R: R^T H R.
+          const at::Tensor turned = apply_rows(input, input.apply(hessian)).contiguous();
+          const GptqResult result = gptq_solve(rotated, turned, weight_, gptq_);
+          record_gptq(recorder, context.layer, name, result);
+          return result.weight;
+        });
+      });
+}
+
+}  // namespace wkvq

@@ -1,0 +1,195 @@
+#include <sstream>
+
+#include "core/pipeline.h"
+#include "core/torch_headers.h"
+#include "experiments/commands.h"
+#include "experiments/runner.h"
+#include "tests/support/block_fixture.h"
+#include "tests/support/catch.h"
+#include "tests/support/npy.h"
+
+using namespace wkvq;
+
+// What every method keeps to. New methods are tested from the moment they are registered.
+namespace {
+
+/// Grouped, single and as many kv heads; biases on every linear; norms of queries and keys.
+const std::vector<std::string> kModels{"llama_gqa_head_dim", "llama_mqa", "llama_bias", "qwen3"};
+
+constexpr const char* kFourBits =
+    "weight: {bits: 4, group_size: 16}, activation: {bits: 8}, kv: {bits: 4}";
+
+struct Outcome {
+  std::vector<QuantizedBlock> blocks;
+  at::Tensor quantized, full;  // leaving the last block, [batch, seq, hidden]
+
+  double error() const {
+    return ((quantized - full).square().sum() / full.square().sum()).sqrt().item<double>();
+  }
+};
+
+/// A model's blocks quantized by a method, and a batch that went through them.
+Outcome outcome(const std::string& name, const std::string& options, const std::string& model,
+                at::ScalarType dtype) {
+  const at::NoGradGuard no_grad;
+  test::BlockFixture fixture("tests/golden/models/" + model, dtype);
+  const std::unique_ptr<Method> method =
+      test::method_of(fmt::format("{{name: {}, {}}}", name, options));
+  method->check(fixture.model().config());
+  const at::Tensor tokens = (at::arange(40, at::kLong) * 11 + 3).fmod(64).view({2, 20});
+  const at::Tensor hidden = fixture.model().embed(tokens);
+  BlockPass pass{.streams = {{.batches = {{hidden, method->kv().view}}},
+                             {.full_precision = true, .batches = {{hidden, {}}}}},
+                 .calibration = &fixture.chain(),
+                 .keep_blocks = true};
+  run_blocks(fixture.model(), *method, pass, fixture.recorder());
+  return {pass.blocks, pass.streams[0].batches[0].hidden, pass.streams[1].batches[0].hidden};
+}
+
+/// One run of a sweep on tokens of a file; what it recorded.
+test::MemoryRecorder run(const std::string& name, const std::string& model,
+                         const std::string& tokens) {
+  std::string text = fmt::format(
+      "model: {{path: {}}}\nmethod: {{name: {}, {}}}\n"
+      "evaluate:\n  - {{task: perplexity, dataset: {{name: tokens, path: {}}}, name: text}}\n",
+      test::source("tests/golden/models/" + model).string(), name, kFourBits, tokens);
+  if (test::method_of(fmt::format("{{name: {}, {}}}", name, kFourBits))->calibration_needs() !=
+      CalibrationNeeds::kNone)
+    text += fmt::format(
+        "calibration: {{dataset: {{name: tokens, path: {}}}, samples: 3, length: 16}}\n", tokens);
+  const RunConfig config = read_run_config(parse_yaml(text, "contract.yaml"));
+  Session session("unused");
+  test::MemoryRecorder recorder;
+  execute_run(config, session, recorder, [](int64_t, int64_t) {});
+  return recorder;
+}
+
+/// Names of all options of a method, nested ones too, with their help.
+class HelpCollector final : public OptionVisitor {
+ public:
+  void reject(const char*, const std::string&) override {}
+  Purpose purpose() const override { return Purpose::kExplain; }
+  std::vector<std::pair<std::string, std::string>> all;
+
+ protected:
+  void field(const char* name, bool&, const char* help) override { note(name, help); }
+  void field(const char* name, int64_t&, const char* help) override { note(name, help); }
+  void field(const char* name, double&, const char* help) override { note(name, help); }
+  void field(const char* name, std::string&, const char* help) override { note(name, help); }
+  void field(const char* name, std::vector<int64_t>&, const char* help) override {
+    note(name, help);
+  }
+  void choice_field(const char* name, int&, const std::vector<std::string>&,
+                    const char* help) override {
+    note(name, help);
+  }
+  bool begin_struct(const char* name, const char* help) override {
+    note(name, help);
+    return true;
+  }
+  void end_struct() override {}
+
+ private:
+  void note(const char* name, const char* help) { all.emplace_back(name, help); }
+};
+
+}  // namespace
+
+TEST_CASE("contract: shapes and dtype are kept, results are finite") {
+  for (const std::string& name : method_names())
+    for (const std::string& model : kModels)
+      for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+        Outcome result = outcome(name, kFourBits, model, dtype);
+        INFO(name << " on " << model << ", " << toString(dtype));
+        REQUIRE(at::isfinite(result.quantized).all().item<bool>());
+        // Quantized to 4 bits: changed, but the same function; noise alone would give sqrt(2).
+        CHECK(result.error() > 0);
+        CHECK(result.error() < 0.5);
+        test::BlockFixture original("tests/golden/models/" + model, dtype);
+        for (size_t layer = 0; layer < result.blocks.size(); ++layer) {
+          std::map<std::string, at::Tensor> expected;
+          original.model()
+              .block(static_cast<int64_t>(layer))
+              .visit_linears([&](const char* linear, Linear& l) { expected[linear] = l.weight; });
+          result.blocks[layer].weights.visit_linears([&](const char* linear, Linear& l) {
+            INFO("block " << layer << ", " << linear);
+            REQUIRE(l.weight.sizes() == expected.at(linear).sizes());
+            REQUIRE(l.weight.scalar_type() == dtype);
+            REQUIRE(!l.weight.requires_grad());
+            REQUIRE(!l.input.identity());
+          });
+          REQUIRE(!result.blocks[layer].codec.identity());
+        }
+      }
+}
+
+TEST_CASE("contract: 16 bits everywhere is the full-precision model") {
+  for (const std::string& name : method_names())
+    for (const std::string& model : kModels) {
+      const Outcome result = outcome(
+          name, "weight: {bits: 16}, activation: {bits: 16}, kv: {bits: 16}", model, at::kDouble);
+      INFO(name << " on " << model);
+      // Scales and rotations that cancel: the project's bound for float64.
+      REQUIRE((result.quantized - result.full).abs().max().item<double>() < 1e-9);
+    }
+}
+
+TEST_CASE("contract: more weight bits, less error") {
+  for (const std::string& name : method_names())
+    for (const std::string& model : kModels) {
+      const auto error = [&](int bits) {
+        return outcome(name, fmt::format("weight: {{bits: {}, group_size: 16}}", bits), model,
+                       at::kDouble)
+            .error();
+      };
+      const double two = error(2), four = error(4), eight = error(8);
+      INFO(name << " on " << model << ": " << two << ", " << four << ", " << eight);
+      // Two bits more make steps a fifth, four more a seventeenth: noise is far below that.
+      CHECK(four < 0.7 * two);
+      CHECK(eight < 0.25 * four);
+    }
+}
+
+TEST_CASE("contract: a run gives the same bits again, and finite metrics") {
+  const test::TemporaryFolder folder;
+  std::vector<std::vector<int32_t>> windows(6, std::vector<int32_t>(24));
+  for (size_t i = 0; i < windows.size(); ++i)
+    for (size_t j = 0; j < windows[i].size(); ++j)
+      windows[i][j] = static_cast<int32_t>((i * 31 + j * j * 7 + j) % 64);
+  test::write_npy(folder / "tokens.npy", windows);
+  for (const std::string& name : method_names())
+    for (const std::string& model : kModels) {
+      const test::MemoryRecorder first = run(name, model, folder / "tokens.npy");
+      const test::MemoryRecorder second = run(name, model, folder / "tokens.npy");
+      INFO(name << " on " << model);
+      REQUIRE((first.columns == second.columns));
+      const auto& nll =
+          std::get<std::vector<float>>(first.columns.at("/evaluation/perplexity.text/nll"));
+      REQUIRE(!nll.empty());
+      for (const float x : nll) REQUIRE(std::isfinite(x));
+      REQUIRE(first.attributes.contains("/statistics/block_01/down_proj/sqnr_db"));
+      for (const auto& [path, value] : first.attributes)
+        if (const double* number = std::get_if<double>(&value); number) {
+          INFO(path);
+          REQUIRE(!std::isnan(*number));
+        }
+    }
+}
+
+TEST_CASE("contract: every option is explained by list methods NAME") {
+  for (const std::string& name : method_names()) {
+    const std::unique_ptr<Method> method = make_method(name);
+    HelpCollector check;
+    method->visit(check);
+    std::ostringstream out;
+    REQUIRE(list_command("methods", name, out) == 0);
+    INFO(name << "\n" << out.str());
+    for (const auto& [option, help] : check.all) {
+      INFO(option);
+      REQUIRE(!help.empty());
+      REQUIRE(out.str().find(option) != std::string::npos);
+      REQUIRE(out.str().find(help) != std::string::npos);
+    }
+    REQUIRE(!method->summary().empty());
+  }
+}
