@@ -138,8 +138,9 @@ TEST_CASE("contract: more weight bits, less error") {
   for (const std::string& name : method_names())
     for (const std::string& model : kModels) {
       const auto error = [&](int bits) {
-        return outcome(name, fmt::format("weight: {{bits: {}, group_size: 16}}", bits), model,
-                       at::kDouble)
+        return outcome(name,
+                       fmt::format("weight: {{bits: {}, group_size: 16}}, kv: {{bits: 16}}", bits),
+                       model, at::kDouble)
             .error();
       };
       const double two = error(2), four = error(4), eight = error(8);
