@@ -157,3 +157,22 @@ TEST_CASE("attention: scores far apart neither overflow nor lose the largest") {
   // Scores differ by 9000: every query sees its largest key alone.
   REQUIRE(at::equal(out, at::tensor({1.0F, 2.0F, 3.0F, 3.0F})));
 }
+
+TEST_CASE("attention: the number of threads changes no bit, forward and backward") {
+  const Operands original = random_operands(26);
+  std::vector<std::vector<at::Tensor>> results;
+  const int before = at::get_num_threads();
+  for (const int threads : {1, 2, 3}) {
+    at::set_num_threads(threads);
+    const Operands x = copy_of(original);
+    const at::Tensor out = masked_attention(x.query, x.kv, {.mode = ViewMode::kPast}, 0);
+    out.square().sum().backward();
+    results.push_back({out.detach()});
+    for (const at::Tensor& operand : x.all()) results.back().push_back(operand.grad());
+  }
+  at::set_num_threads(before);
+  for (size_t i = 0; i < results[0].size(); ++i) {
+    REQUIRE(at::equal(results[0][i], results[1][i]));
+    REQUIRE(at::equal(results[0][i], results[2][i]));
+  }
+}
