@@ -148,7 +148,8 @@ TEST_CASE("rotation: an outlier channel is spread, which costs inputs of few bit
   const double nearest = error("{name: rtn, activation: {bits: 6}}");
   const double rotated = error("{name: rotation, activation: {bits: 6}}");
   INFO("nearest " << nearest << ", rotated " << rotated);
-  CHECK(rotated < 0.7 * nearest);
+  // Seen: 0.064 against 0.600.
+  CHECK(rotated < 0.2 * nearest);
 }
 
 TEST_CASE("rotation: rounding by GPTQ in the rotated basis, with and without input basis") {
@@ -200,6 +201,7 @@ TEST_CASE("rotation: less output error than rounding to nearest, on average over
     solved += error("name: rotation, down: true, rounding: gptq") / 3;
   }
   INFO("nearest " << nearest << ", rotated " << rotated << ", rotated and GPTQ " << solved);
-  CHECK(rotated < nearest);
-  CHECK(solved < 0.9 * rotated);
+  // Seen: 0.327 and 0.223 against 0.392; without outliers the rotation alone gains little.
+  CHECK(rotated < 0.9 * nearest);
+  CHECK(solved < 0.8 * rotated);
 }
