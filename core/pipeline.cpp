@@ -11,7 +11,7 @@ namespace {
 
 // Tokens of the first batch that statistics look at; logit errors need a square of it per head.
 constexpr int64_t kStatisticsSequences = 1;
-constexpr int64_t kStatisticsLength = 256;
+constexpr int64_t kStatisticsLength = 128;
 
 const KvViewOptions kFullPrecision{.mode = ViewMode::kNone};
 

@@ -30,13 +30,15 @@ class Writer {
   void close();
 
  private:
-  Handle open_group(const std::string& group);
+  const Handle& open_group(const std::string& group);
   void string_dataset(const Handle& group, const std::string& name, const std::string& value);
   Handle scalar_attribute(const Handle& group, const std::string& name, const Handle& type,
                           const std::string& what);
 
   std::filesystem::path path_;
   Handle file_;
+  std::string group_name_;  ///< of the group written to last, which stays open
+  Handle group_;
 };
 
 /// Reads a file that may come from anywhere: types, shapes and sizes are checked before memory is

@@ -67,7 +67,8 @@ Writer::Writer(std::filesystem::path path) : path_(std::move(path)) {
                  H5Fclose);
 }
 
-Handle Writer::open_group(const std::string& group) {
+const Handle& Writer::open_group(const std::string& group) {
+  if (group_.valid() && group == group_name_) return group_;
   Handle order(H5Pcreate(H5P_GROUP_CREATE), H5Pclose);
   H5Pset_link_creation_order(order, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
   H5Pset_attr_creation_order(order, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
@@ -81,7 +82,9 @@ Handle Writer::open_group(const std::string& group) {
                               : H5Gcreate2(current, part.c_str(), H5P_DEFAULT, order, H5P_DEFAULT);
     current = Handle(checked(next, path_, "cannot open group " + group), H5Gclose);
   }
-  return current;
+  group_ = std::move(current);
+  group_name_ = group;
+  return group_;
 }
 
 void Writer::string_dataset(const Handle& group, const std::string& name,
@@ -117,7 +120,7 @@ Handle Writer::scalar_attribute(const Handle& group, const std::string& name, co
 void Writer::attribute(const std::string& group_name, const std::string& name,
                        const AttributeValue& value) {
   require_name(name);
-  const Handle group = open_group(group_name);
+  const Handle& group = open_group(group_name);
   const std::string what = "cannot write attribute '" + name + "' of " + group_name;
   const auto* text = std::get_if<std::string>(&value);
   if (text) require_text(*text, what);
@@ -135,7 +138,7 @@ void Writer::attribute(const std::string& group_name, const std::string& name,
 
 void Writer::column(const std::string& group_name, const std::string& name, const Column& values) {
   require_name(name);
-  const Handle group = open_group(group_name);
+  const Handle& group = open_group(group_name);
   const std::string what = "cannot write column '" + name + "' of " + group_name;
   std::visit(
       [&](const auto& rows) {
@@ -166,7 +169,7 @@ void Writer::column(const std::string& group_name, const std::string& name, cons
 
 void Writer::array(const std::string& group_name, const std::string& name, const Array& values) {
   require_name(name);
-  const Handle group = open_group(group_name);
+  const Handle& group = open_group(group_name);
   const std::string what = "cannot write array '" + name + "' of " + group_name;
   const std::vector<hsize_t> shape(values.shape.begin(), values.shape.end());
   const hsize_t count =
@@ -196,6 +199,7 @@ void Writer::flush() {
 }
 
 void Writer::close() {
+  group_.reset();
   checked(file_.reset(), path_, "cannot close the file");
 }
 
