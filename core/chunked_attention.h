@@ -1,12 +1,14 @@
 #pragma once
 
+#include "core/attention_bounds.h"
 #include "core/masked_attention.h"
 
 namespace wkvq {
 
 /// masked_attention as products of whole chunks of queries, for devices without a kernel of its
-/// own. Works in the dtype of its inputs: float32 or float64.
-at::Tensor chunked_attention(const at::Tensor& query, const KvPair& kv, const KvViewOptions& view,
-                             int64_t sliding_window);
+/// own. Works in the dtype of its inputs: float32 or float64; sinks are mixed into the copies
+/// already.
+at::Tensor chunked_attention(const at::Tensor& query, const KvPair& kv,
+                             const AttentionBounds& bounds);
 
 }  // namespace wkvq

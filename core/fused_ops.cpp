@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 
+#include "core/tensors.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
@@ -170,7 +171,7 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
               weight.sizes(), " for input ", x.sizes());
   if (fusible(x, weight))
     return tracked(x, weight) ? RmsNorm::apply(x, weight, eps) : rms_norm_loop(x, weight, eps);
-  const at::Tensor wide = x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
+  const at::Tensor wide = widened(x);
   const at::Tensor variance = wide.square().mean(-1, true);
   return weight * (wide * at::rsqrt(variance + eps)).to(x.scalar_type());
 }

@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/hadamard.h"
+#include "core/tensors.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
@@ -129,7 +130,7 @@ QuantSpec KvTensorCodec::spec(int64_t seq) const {
 }
 
 at::Tensor KvTensorCodec::to_rows(const at::Tensor& x) const {
-  at::Tensor rows = x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
+  at::Tensor rows = widened(x);
   if (shift_.defined()) rows = rows - shift_;
   if (scale_.defined()) rows = rows / scale_;
   if (options_.rotate == KvRotation::kHadamard) rows = hadamard(rows);

@@ -38,9 +38,6 @@ class KvMask {
   /// at.
   int64_t bound(int64_t t) const;
 
-  /// True where bound(t) = t for every t: plain `past`, whose exact part is the diagonal.
-  bool own_token_only() const { return options_.mode == ViewMode::kPast && options_.window == 1; }
-
   bool quantized(int64_t t, int64_t s) const {
     return t >= prefill() && s >= sinks() && s < bound(t);
   }

@@ -7,6 +7,7 @@
 #include "core/autograd_operands.h"
 #include "core/chunked_attention.h"
 #include "core/kernels/attention_rows.h"
+#include "core/tensors.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
@@ -79,7 +80,7 @@ void attend(const at::Tensor& query, const KvPair& kv, const AttentionBounds& bo
 /// float32 or float64, rows without gaps.
 at::Tensor prepared(const at::Tensor& x) {
   if (!x.defined()) return x;
-  const at::Tensor y = x.to(x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+  const at::Tensor y = widened(x);
   return y.stride(3) == 1 ? y : y.contiguous();
 }
 
@@ -139,7 +140,7 @@ at::Tensor masked_attention(const at::Tensor& query, const KvPair& kv, const KvV
   const AttentionBounds bounds = attention_bounds(view, query.size(2), sliding_window);
   const std::function<at::Tensor()> compute = [&] {
     return query.is_cpu() ? forward(queries, ready, bounds)
-                          : chunked_attention(queries, ready, view, sliding_window);
+                          : chunked_attention(queries, ready, bounds);
   };
   const auto tracked = [](const at::Tensor& x) { return x.defined() && x.requires_grad(); };
   if (at::GradMode::is_enabled() &&

@@ -5,17 +5,12 @@
 #include <cmath>
 #include <limits>
 
+#include "core/tensors.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
 
 namespace {
-
-Array to_array(const at::Tensor& x) {
-  const at::Tensor y = x.to(at::kCPU, at::kDouble).contiguous();
-  const double* data = y.const_data_ptr<double>();
-  return {{y.sizes().begin(), y.sizes().end()}, {data, data + y.numel()}};
-}
 
 void record_channels(Recorder& recorder, const std::string& group, const at::Tensor& x,
                      const at::Tensor& quantized) {
@@ -47,6 +42,10 @@ double logit_error(const at::Tensor& query, const at::Tensor& key, const at::Ten
 
 std::string statistics_group(int64_t layer) {
   return fmt::format("/statistics/block_{:02}", layer);
+}
+
+std::string calibration_group(int64_t layer) {
+  return fmt::format("/calibration/block_{:02}", layer);
 }
 
 double sqnr_db(const at::Tensor& x, const at::Tensor& y) {

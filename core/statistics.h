@@ -11,6 +11,8 @@ namespace wkvq {
 
 /// "/statistics/block_07".
 std::string statistics_group(int64_t layer);
+/// "/calibration/block_07".
+std::string calibration_group(int64_t layer);
 
 /// Signal-to-quantization-noise ratio in dB: 10 log10(sum x^2 / sum (x - y)^2); infinity where they
 /// are equal.

@@ -7,14 +7,19 @@
 #include "core/base/error.h"
 #include "core/base/hdf5.h"
 #include "core/base/safetensors.h"
+#include "core/statistics.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
 
 namespace {
 
-std::string block_name(int64_t layer) {
-  return fmt::format("block_{:02}", layer);
+std::string parameters_group(int64_t layer) {
+  return calibration_group(layer) + "/parameters";
+}
+
+std::filesystem::path block_file(const std::filesystem::path& folder, int64_t layer) {
+  return folder / fmt::format("block_{:02}.safetensors", layer);
 }
 
 at::Tensor to_tensor(const Array& array) {
@@ -30,12 +35,12 @@ std::optional<LearnedParameters> LearnedFiles::load(int64_t layer) {
   LearnedParameters parameters;
   if (!from_.empty()) {
     const hdf5::Reader reader(from_);
-    const std::string group = "/calibration/" + block_name(layer) + "/parameters";
+    const std::string group = parameters_group(layer);
     for (const std::string& name : reader.datasets(group))
       parameters[name] = to_tensor(reader.array(group, name));
     return parameters;
   }
-  const std::filesystem::path path = partial_ / (block_name(layer) + ".safetensors");
+  const std::filesystem::path path = block_file(partial_, layer);
   if (!std::filesystem::exists(path)) return std::nullopt;
   const SafetensorsFile file(path);
   for (const TensorEntry& entry : file.tensors()) {
@@ -61,7 +66,7 @@ void LearnedFiles::save(int64_t layer, const LearnedParameters& parameters) {
                        .data = static_cast<const std::byte*>(alive.back().data_ptr()),
                        .bytes = alive.back().nbytes()});
   }
-  write_safetensors(partial_ / (block_name(layer) + ".safetensors"), tensors, {});
+  write_safetensors(block_file(partial_, layer), tensors, {});
 }
 
 void LearnedFiles::discard() const {
@@ -74,7 +79,7 @@ std::string run_with_parameters(const std::filesystem::path& path) {
     config_error("calibration.from: no file '{}'; expected a run file", path.string());
   const hdf5::Reader reader(path);
   const auto id = reader.attribute("/", "run_id");
-  if (!id || reader.datasets("/calibration/block_00/parameters").empty())
+  if (!id || reader.datasets(parameters_group(0)).empty())
     config_error(
         "calibration.from: '{}' holds no trained parameters; expected the run file of a "
         "method that trains",

@@ -42,7 +42,7 @@ void Awq::transform(BlockContext& context, Recorder& recorder) {
   const std::vector<ScaleChoice> choices = search_scales(context, chosen, weight_, ratios_);
   for (size_t i = 0; i < chosen.size(); ++i) {
     const ScalingSite site = scaling_site(chosen[i], context.model, context.block.weights);
-    const std::string group = fmt::format("/calibration/block_{:02}/{}", context.layer, site.name);
+    const std::string group = calibration_group(context.layer) + "/" + site.name;
     record_scale(recorder, context.layer, site, choices[i].scale);
     recorder.attribute(group, "ratio", choices[i].ratio);
     recorder.column(group + "/search", "loss", choices[i].loss);

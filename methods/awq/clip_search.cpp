@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/quantizer.h"
+#include "core/tensors.h"
 #include "core/torch_headers.h"
 #include "methods/common/observe.h"
 
@@ -52,7 +53,7 @@ std::map<std::string, std::vector<at::Tensor>> group_moments(
   observe_inputs(context, context.block.weights, context.inputs_full(),
                  [&](const std::string& linear, const at::Tensor& x) {
                    if (std::ranges::find(linears, linear) == linears.end()) return;
-                   const at::Tensor wide = x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
+                   const at::Tensor wide = widened(x);
                    const int64_t group = group_size == -1 ? x.size(1) : group_size;
                    std::vector<at::Tensor>& sums = moments[linear];
                    for (int64_t g = 0; g * group < x.size(1); ++g) {

@@ -31,7 +31,7 @@ at::Tensor distance(const LossOptions& options, const at::Tensor& x, const at::T
 class Objective {
  public:
   Objective(const BlockContext& context, const LossOptions& loss, const KvViewOptions& view)
-      : context_(context), loss_(loss), view_(view), original_(context.block.weights) {
+      : context_(context), loss_(loss), view_(view) {
     const int64_t following =
         std::min(loss.following_blocks, context.model.layers - 1 - context.layer);
     for (int64_t i = 1; i <= following; ++i)
@@ -39,6 +39,10 @@ class Objective {
     inputs_ = samples(context.inputs_quantized());
     targets_ = samples(context.full->entering(context.layer + 1 + following));
     if (loss.local_weight > 0) local_ = samples(context.full->entering(context.layer + 1));
+    if (!loss.auxiliary) return;
+    const at::NoGradGuard no_grad;
+    for (const at::Tensor& input : inputs_)
+      same_input_.push_back(forward(0, context.block.weights, input, plain_attention));
   }
 
   int64_t count() const { return static_cast<int64_t>(inputs_.size()); }
@@ -53,10 +57,7 @@ class Objective {
     at::Tensor sum = distance(loss_, x, stacked(targets_, chosen));
     if (!local_.empty())
       sum = sum + loss_.local_weight * distance(loss_, own, stacked(local_, chosen));
-    if (loss_.auxiliary) {
-      const at::Tensor same = forward(0, original_, input, plain_attention);
-      sum = sum + distance(loss_, own, same);
-    }
+    if (!same_input_.empty()) sum = sum + distance(loss_, own, stacked(same_input_, chosen));
     return sum;
   }
 
@@ -85,9 +86,9 @@ class Objective {
   const BlockContext& context_;
   const LossOptions& loss_;
   const KvViewOptions& view_;
-  BlockWeights original_;
   std::vector<BlockWeights> following_;
-  std::vector<at::Tensor> inputs_, targets_, local_;  // one sample each, [1, seq, hidden]
+  // One sample each, [1, seq, hidden]; the last: the full-precision block's output on inputs_.
+  std::vector<at::Tensor> inputs_, targets_, local_, same_input_;
 };
 
 double mean_loss(const Objective& objective, const TrainableBlock& block) {

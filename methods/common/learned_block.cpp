@@ -1,9 +1,12 @@
 #include "methods/common/learned_block.h"
 
+#include <array>
+
 #include "core/base/error.h"
 #include "core/quantizer.h"
 #include "core/torch_headers.h"
 #include "methods/common/observe.h"
+#include "methods/common/scaling_site.h"
 
 namespace wkvq {
 
@@ -11,8 +14,6 @@ namespace {
 
 // sigmoid(4) = 0.982: training begins with nearly the whole range (OmniQuant).
 constexpr double kInitialLogit = 4.0;
-// Below this a scale would blow rounding errors up when undone.
-constexpr double kSmallestScale = 1e-5;
 
 /// One value a kv head to one a query head, both [heads, n].
 at::Tensor for_queries(const at::Tensor& x, const ModelConfig& model) {
@@ -26,18 +27,8 @@ Linear scale_rows(const Linear& linear, const at::Tensor& factor) {
   return scaled;
 }
 
-Linear scale_columns(const Linear& linear, const at::Tensor& factor) {
-  Linear scaled = linear;
-  scaled.weight = (linear.weight * factor).to(linear.weight.scalar_type());
-  return scaled;
-}
-
-/// SmoothQuant's scales, max|x|^alpha / max|w|^(1 - alpha), as logarithms; 0 for dead channels.
-at::Tensor initial_scale(const at::Tensor& inputs, const at::Tensor& weight, double alpha) {
-  const at::Tensor columns = weight.abs().amax(0).clamp_min(kSmallestScale);
-  const at::Tensor scale = (inputs.pow(alpha) / columns.pow(1 - alpha)).clamp_min(kSmallestScale);
-  return at::where(inputs > 0, scale.log(), at::zeros_like(scale));
-}
+// Where a scale is learned in front of linears.
+constexpr std::array kSites{Site::kInputNorm, Site::kPostNorm, Site::kValueOutput};
 
 }  // namespace
 
@@ -71,30 +62,15 @@ void LearnedBlock::add_clipping() {
 }
 
 void LearnedBlock::add_transform(const BlockContext& context) {
-  std::map<std::string, at::Tensor> largest;
-  observe_inputs(context, original_, context.inputs_quantized(),
-                 [&](const std::string& linear, const at::Tensor& x) {
-                   const at::Tensor top = x.abs().amax(0);
-                   at::Tensor& kept = largest[linear];
-                   kept = kept.defined() ? at::maximum(kept, top) : top;
-                 });
-  const double rate = options_.training.transform_rate, alpha = options_.learn.alpha;
-  const auto joined = [](std::initializer_list<at::Tensor> weights) {
-    return at::cat(at::TensorList(weights));
-  };
-  add("input_norm.log_scale",
-      initial_scale(largest["q_proj"],
-                    joined({original_.query.weight, original_.key.weight, original_.value.weight}),
-                    alpha),
-      rate);
-  add("post_norm.log_scale",
-      initial_scale(largest["gate_proj"], joined({original_.gate.weight, original_.up.weight}),
-                    alpha),
-      rate);
-  // One scale serves all query heads that read a kv head: the mean of what each would ask for.
-  const at::Tensor heads = initial_scale(largest["o_proj"], original_.output.weight, alpha);
-  add("value_output.log_scale",
-      heads.view({model_.kv_heads, model_.heads / model_.kv_heads, model_.head_dim}).mean(1), rate);
+  const auto largest = largest_inputs(context, original_, context.inputs_quantized());
+  const double rate = options_.training.transform_rate;
+  for (const Site which : kSites) {
+    const ScalingSite site = scaling_site(which, model_, original_);
+    const at::Tensor scale =
+        smoothing_scale(largest.at(site.input), largest_weights(site), options_.learn.alpha);
+    // Inputs that share a channel get the geometric mean of what each would ask for.
+    add(site.name + ".log_scale", site.by_channel(scale.log()).mean(1).flatten(), rate);
+  }
   // Norms of queries and keys share one weight over all heads and would undo a scale of theirs.
   if (!model_.qk_norm)
     add("query_key.log_scale",
@@ -124,15 +100,10 @@ std::vector<TrainableBlock::Group> LearnedBlock::groups() const {
 BlockWeights LearnedBlock::transformed() const {
   BlockWeights w = original_;
   if (!options_.learn.transform) return w;
-  const at::Tensor input = parameters_.at("input_norm.log_scale").exp();
-  const at::Tensor post = parameters_.at("post_norm.log_scale").exp();
-  const at::Tensor value = parameters_.at("value_output.log_scale").exp();
-  w.input_norm = (w.input_norm / input).to(w.input_norm.scalar_type());
-  w.post_norm = (w.post_norm / post).to(w.post_norm.scalar_type());
-  for (Linear* linear : {&w.query, &w.key, &w.value}) *linear = scale_columns(*linear, input);
-  for (Linear* linear : {&w.gate, &w.up}) *linear = scale_columns(*linear, post);
-  w.value = scale_rows(w.value, value.flatten().reciprocal());
-  w.output = scale_columns(w.output, for_queries(value, model_).flatten());
+  for (const Site which : kSites) {
+    const ScalingSite site = scaling_site(which, model_, w);
+    site.apply(parameters_.at(site.name + ".log_scale").exp());
+  }
   if (!has("query_key.log_scale")) return w;
   const at::Tensor pair = parameters_.at("query_key.log_scale").exp();
   const at::Tensor both = at::cat({pair, pair}, 1);  // channels i and i + head_dim / 2

@@ -26,9 +26,9 @@ struct LearnedOptions {
 
 /// A block whose clipping, equivalent transformation and cache channels are trained together.
 /// Parameters by name: "<linear>.high", "<linear>.low" (logits of the clip ratios, [out, groups]);
-/// "key.shift", "key.log_scale", "value.*" ([kv_heads, head_dim]); "input_norm.log_scale",
-/// "post_norm.log_scale" ([hidden]), "value_output.log_scale" ([kv_heads, head_dim]) and
-/// "query_key.log_scale" ([kv_heads, head_dim / 2], tied over the pairs that RoPE mixes).
+/// "key.shift", "key.log_scale", "value.*" ([kv_heads, head_dim]); "<site>.log_scale" ([channels]
+/// of input_norm, post_norm and value_output, see ScalingSite) and "query_key.log_scale"
+/// ([kv_heads, head_dim / 2], tied over the pairs that RoPE mixes).
 class LearnedBlock final : public TrainableBlock {
  public:
   /// Initial parameters from the block in full precision and its calibration inputs.

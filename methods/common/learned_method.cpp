@@ -4,17 +4,12 @@
 
 #include "core/base/error.h"
 #include "core/statistics.h"
+#include "core/tensors.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
 
 namespace {
-
-Array to_array(const at::Tensor& x) {
-  const at::Tensor y = x.detach().to(at::kCPU, at::kDouble).contiguous();
-  const double* data = y.const_data_ptr<double>();
-  return {{y.sizes().begin(), y.sizes().end()}, {data, data + y.numel()}};
-}
 
 // The report travels with the parameters, so that a resumed run tells what an uninterrupted one
 // does.
@@ -32,7 +27,7 @@ LearnedParameters with_report(LearnedParameters parameters, const TrainingReport
 }
 
 void record(Recorder& recorder, int64_t layer, const LearnedParameters& kept) {
-  const std::string group = fmt::format("/calibration/block_{:02}", layer);
+  const std::string group = calibration_group(layer);
   for (const auto& [name, value] : kept) {
     const Array array = to_array(value);
     if (name == kEnds) {

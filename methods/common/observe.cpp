@@ -1,6 +1,7 @@
 #include "methods/common/observe.h"
 
 #include "core/masked_attention.h"
+#include "core/tensors.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
@@ -13,6 +14,18 @@ void observe_inputs(const BlockContext& context, BlockWeights weights,
   });
   for (const at::Tensor& hidden : inputs)
     forward_block(context.model, context.layer, weights, context.rope, hidden, 0, plain_attention);
+}
+
+std::map<std::string, at::Tensor> largest_inputs(const BlockContext& context,
+                                                 const BlockWeights& weights,
+                                                 const std::vector<at::Tensor>& inputs) {
+  std::map<std::string, at::Tensor> largest;
+  observe_inputs(context, weights, inputs, [&](const std::string& linear, const at::Tensor& x) {
+    const at::Tensor here = widened(x).abs().amax(0);
+    at::Tensor& all = largest[linear];
+    all = all.defined() ? at::maximum(all, here) : here;
+  });
+  return largest;
 }
 
 }  // namespace wkvq

@@ -15,4 +15,9 @@ using InputVisitor = std::function<void(const std::string& linear, const at::Ten
 void observe_inputs(const BlockContext& context, BlockWeights weights,
                     const std::vector<at::Tensor>& inputs, const InputVisitor& visitor);
 
+/// The largest magnitude of every input of each linear, [in], seen that way.
+std::map<std::string, at::Tensor> largest_inputs(const BlockContext& context,
+                                                 const BlockWeights& weights,
+                                                 const std::vector<at::Tensor>& inputs);
+
 }  // namespace wkvq

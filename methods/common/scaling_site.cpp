@@ -1,10 +1,17 @@
 #include "methods/common/scaling_site.h"
 
-#include <fmt/format.h>
-
+#include "core/statistics.h"
+#include "core/tensors.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
+
+namespace {
+
+// The reference's floors of weight maxima and scales (smoothquant c61476d).
+constexpr double kSmallest = 1e-5;
+
+}  // namespace
 
 at::Tensor ScalingSite::by_channel(const at::Tensor& x) const {
   return x.view({heads, sharing, -1});
@@ -54,10 +61,25 @@ ScalingSite scaling_site(Site site, const ModelConfig& model, BlockWeights& weig
       .name = "up_down", .input = "down_proj", .linears = {&weights.down}, .producer = &weights.up};
 }
 
+at::Tensor largest_weights(const ScalingSite& site) {
+  at::Tensor largest;
+  for (const Linear* linear : site.linears) {
+    const at::Tensor columns = widened(linear->weight).abs().amax(0);
+    largest = largest.defined() ? at::maximum(largest, columns) : columns;
+  }
+  return largest;
+}
+
+at::Tensor smoothing_scale(const at::Tensor& inputs, const at::Tensor& weights, double alpha) {
+  const at::Tensor scale =
+      (inputs.pow(alpha) / weights.clamp_min(kSmallest).pow(1 - alpha)).clamp_min(kSmallest);
+  return at::where(inputs > 0, scale, at::ones_like(scale));
+}
+
 void record_scale(Recorder& recorder, int64_t layer, const ScalingSite& site, const at::Tensor& s) {
   const at::Tensor values = s.to(at::kCPU, at::kFloat).contiguous();
   const float* data = values.const_data_ptr<float>();
-  recorder.column(fmt::format("/calibration/block_{:02}/{}", layer, site.name), "scale",
+  recorder.column(calibration_group(layer) + "/" + site.name, "scale",
                   std::vector<float>(data, data + values.numel()));
 }
 

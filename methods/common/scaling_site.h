@@ -37,6 +37,13 @@ struct ScalingSite {
 /// A site of `weights`, which it points into.
 ScalingSite scaling_site(Site site, const ModelConfig& model, BlockWeights& weights);
 
+/// Largest weight of every input of the site over rows and linears, [inputs].
+at::Tensor largest_weights(const ScalingSite& site);
+
+/// SmoothQuant's scales, inputs^alpha / weights^(1 - alpha) of largest magnitudes, elementwise; 1
+/// where an input is always 0.
+at::Tensor smoothing_scale(const at::Tensor& inputs, const at::Tensor& weights, double alpha);
+
 /// Writes the column `scale` of /calibration/block_NN/<site>.
 void record_scale(Recorder& recorder, int64_t layer, const ScalingSite& site, const at::Tensor& s);
 

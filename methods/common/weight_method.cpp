@@ -42,14 +42,12 @@ void WeightMethod::calibrate(BlockContext& context, Recorder& recorder) {
   BlockWeights& weights = context.block.weights;
   transform(context, recorder);
   if (!weight_.identity()) round(context, recorder);
-  std::map<std::string, double> largest;
+  std::map<std::string, at::Tensor> largest;
   if (activation_.needs_statistics())
-    observe_inputs(context, weights, context.inputs_quantized(),
-                   [&](const std::string& linear, const at::Tensor& x) {
-                     largest[linear] = std::max(largest[linear], x.abs().max().item<double>());
-                   });
+    largest = largest_inputs(context, weights, context.inputs_quantized());
   weights.visit_linears([&](const char* name, Linear& linear) {
-    linear.input = ActivationQuantizer(activation_, largest[name]);
+    const double top = largest.contains(name) ? largest[name].max().item<double>() : 0;
+    linear.input = ActivationQuantizer(activation_, top);
   });
   KvRanges ranges;
   if (kv_.needs_statistics()) ranges = collect_kv_ranges(context);

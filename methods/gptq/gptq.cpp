@@ -1,7 +1,5 @@
 #include "methods/gptq/gptq.h"
 
-#include <fmt/format.h>
-
 #include "core/statistics.h"
 #include "core/torch_headers.h"
 #include "methods/gptq/hessians.h"
@@ -33,7 +31,7 @@ void Gptq::round(BlockContext& context, Recorder& recorder) {
 
 void record_gptq(Recorder& recorder, int64_t layer, const std::string& linear,
                  const GptqResult& result) {
-  const std::string group = fmt::format("/calibration/block_{:02}/{}", layer, linear);
+  const std::string group = calibration_group(layer) + "/" + linear;
   recorder.attribute(group, "damping", result.damping);
   recorder.attribute(group, "dead_columns", result.dead_columns);
 }

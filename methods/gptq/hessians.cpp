@@ -1,5 +1,6 @@
 #include "methods/gptq/hessians.h"
 
+#include "core/tensors.h"
 #include "core/torch_headers.h"
 #include "methods/common/observe.h"
 
@@ -18,7 +19,7 @@ std::map<std::string, at::Tensor> collect(const BlockContext& context,
   observe_inputs(context, context.block.weights, context.inputs_quantized(),
                  [&](const std::string& linear, const at::Tensor& x) {
                    if (std::ranges::find(wanted, linear) == wanted.end()) return;
-                   const at::Tensor wide = x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
+                   const at::Tensor wide = widened(x);
                    at::Tensor& h = hessians[linear];
                    if (!h.defined()) h = at::zeros({x.size(1), x.size(1)}, wide.options());
                    h.addmm_(wide.t(), wide);

@@ -2,6 +2,7 @@
 
 #include "core/quantizer.h"
 #include "core/statistics.h"
+#include "core/tensors.h"
 #include "core/torch_headers.h"
 #include "methods/gptq/gptq.h"
 #include "methods/gptq/hessians.h"
@@ -9,10 +10,6 @@
 namespace wkvq {
 
 namespace {
-
-at::Tensor widened(const at::Tensor& x) {
-  return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
-}
 
 /// R^T W and back, for rotations of output channels.
 at::Tensor apply_rows(const Orthonormal& rotation, const at::Tensor& weight) {

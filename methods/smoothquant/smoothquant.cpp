@@ -7,27 +7,6 @@
 
 namespace wkvq {
 
-namespace {
-
-// The reference's floors of weight maxima and scales (smoothquant c61476d).
-constexpr double kSmallest = 1e-5;
-
-at::Tensor widened(const at::Tensor& x) {
-  return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
-}
-
-/// Largest weight of every channel over rows, linears and, where heads share it, inputs.
-at::Tensor largest_weights(const ScalingSite& site) {
-  at::Tensor largest;
-  for (const Linear* linear : site.linears) {
-    const at::Tensor columns = widened(linear->weight).abs().amax(0);
-    largest = largest.defined() ? at::maximum(largest, columns) : columns;
-  }
-  return site.by_channel(largest).amax(1).flatten().clamp_min(kSmallest);
-}
-
-}  // namespace
-
 std::string SmoothQuant::summary() const {
   return "SmoothQuant: activation ranges migrate into the weights, then round to nearest";
 }
@@ -57,21 +36,16 @@ void SmoothQuant::visit_own(OptionVisitor& v) {
 
 void SmoothQuant::transform(BlockContext& context, Recorder& recorder) {
   BlockWeights& weights = context.block.weights;
-  std::map<std::string, at::Tensor> largest_input;
-  observe_inputs(context, weights, context.inputs_full(),
-                 [&](const std::string& linear, const at::Tensor& x) {
-                   at::Tensor& largest = largest_input[linear];
-                   const at::Tensor here = widened(x).abs().amax(0);
-                   largest = largest.defined() ? at::maximum(largest, here) : here;
-                 });
+  const auto largest = largest_inputs(context, weights, context.inputs_full());
   for (const Site which : sites_.chosen()) {
     const ScalingSite site = scaling_site(which, context.model, weights);
-    const at::Tensor inputs = site.by_channel(largest_input.at(site.input)).amax(1).flatten();
-    const at::Tensor scale =
-        (inputs.pow(alpha_) / largest_weights(site).pow(1 - alpha_)).clamp_min(kSmallest);
-    const at::Tensor alive = at::where(inputs > 0, scale, at::ones_like(scale));
-    record_scale(recorder, context.layer, site, alive);
-    site.apply(alive);
+    const auto by_channel = [&](const at::Tensor& x) {
+      return site.by_channel(x).amax(1).flatten();
+    };
+    const at::Tensor scale = smoothing_scale(by_channel(largest.at(site.input)),
+                                             by_channel(largest_weights(site)), alpha_);
+    record_scale(recorder, context.layer, site, scale);
+    site.apply(scale);
   }
 }
 

@@ -171,7 +171,7 @@ TEST_CASE("training: a loss that is not finite rolls back and keeps the initial 
     CHECK(at::equal(value, unstable.parameters().at(name)));
 }
 
-TEST_CASE("training: clipping is learned where one outlier costs the whole row, not elsewhere") {
+TEST_CASE("training: what clipping has to learn, the analytic case") {
   // The analytic case of the notes: 16 zeros, 300 ones, one 10 in 2 bits; best ratio 0.32.
   const at::Tensor row = at::cat({at::zeros({1, 16}, at::kDouble), at::ones({1, 300}, at::kDouble),
                                   at::full({1, 1}, 10.0, at::kDouble)},

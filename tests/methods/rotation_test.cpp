@@ -135,13 +135,7 @@ TEST_CASE("rotation: an outlier channel is spread, which costs inputs of few bit
 
   test::BlockFixture fixture("tests/golden/models/llama_mha");
   const auto error = [&](const std::string& method) {
-    QuantizedBlock block{fixture.model().block(0), {}};
-    block.weights.post_norm = block.weights.post_norm.clone();
-    block.weights.post_norm[3].mul_(50);
-    for (Linear* linear : {&block.weights.gate, &block.weights.up}) {
-      linear->weight = linear->weight.clone();
-      linear->weight.select(1, 3).div_(50);
-    }
+    QuantizedBlock block = fixture.with_outlier();
     fixture.calibrate(*test::method_of(method), 0, block);
     return fixture.output_error(block.weights, 0);
   };

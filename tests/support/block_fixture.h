@@ -92,6 +92,19 @@ class BlockFixture {
     return std::sqrt(error / signal);
   }
 
+  /// Block 0 as trained models have it: one channel of the post norm 50 times the others, read by
+  /// weights as much smaller.
+  QuantizedBlock with_outlier() {
+    QuantizedBlock block{source_.block(0), {}};
+    block.weights.post_norm = block.weights.post_norm.clone();
+    block.weights.post_norm[3].mul_(50);
+    for (Linear* linear : {&block.weights.gate, &block.weights.up}) {
+      linear->weight = linear->weight.clone();
+      linear->weight.select(1, 3).div_(50);
+    }
+    return block;
+  }
+
  private:
   std::vector<at::Tensor> embedded(int64_t length) {
     const int64_t vocab = source_.config().vocab_size;
