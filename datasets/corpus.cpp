@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
+#include "datasets/random.h"
 
 namespace wkvq {
 
@@ -98,6 +99,23 @@ std::vector<std::vector<int32_t>> cut_windows(const Corpus& corpus, int64_t leng
   for (int64_t start = 0; length <= given - start && !full(); start += length) {
     windows.emplace_back(corpus.stream.begin() + start, corpus.stream.begin() + start + length);
   }
+  return windows;
+}
+
+std::vector<std::vector<int32_t>> choose_windows(const Corpus& corpus, int64_t length,
+                                                 int64_t count, int64_t seed) {
+  auto windows = cut_windows(corpus, length, seed == 0 ? count : 0);
+  const auto given = static_cast<int64_t>(windows.size());
+  if (given < count)
+    config_error("samples: {} windows of {} tokens asked for, but the data holds {} ({})", count,
+                 length, given, corpus.convention);
+  if (seed == 0) return windows;
+  BoundedRandom random(seed);
+  // The front of a Fisher-Yates shuffle.
+  for (int64_t i = 0; i < count; ++i)
+    std::swap(windows[static_cast<size_t>(i)],
+              windows[static_cast<size_t>(i + random.below(given - i))]);
+  windows.resize(static_cast<size_t>(count));
   return windows;
 }
 

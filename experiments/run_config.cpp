@@ -91,9 +91,11 @@ void ModelOptions::visit(OptionVisitor& v) {
 void CalibrationOptions::visit(OptionVisitor& v) {
   v("samples", samples, "windows of calibration text");
   v("length", length, "tokens of a window");
+  v("seed", seed, "0: the first windows of the data; else seed of the draw of windows");
   v("from", from, "run file whose trained parameters are used instead of training");
   if (samples < 1) v.reject("samples", fmt::format("{}; expected at least 1", samples));
   if (length < 2) v.reject("length", fmt::format("{}; expected at least 2", length));
+  if (seed < 0) v.reject("seed", fmt::format("{}; expected 0 or more", seed));
 }
 
 std::string RunConfig::kv_mode(const EvaluationEntry& entry) const {

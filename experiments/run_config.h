@@ -36,6 +36,7 @@ struct CalibrationOptions {
   DatasetChoice data;
   int64_t samples = 32;
   int64_t length = 512;
+  int64_t seed = 0;  ///< 0: the first windows of the data; else which ones are drawn
   std::string from;  ///< a run file whose trained parameters are used instead of training
 
   void visit(OptionVisitor& v);

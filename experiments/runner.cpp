@@ -32,11 +32,7 @@ std::vector<std::vector<int32_t>> calibration_windows(const RunConfig& config, S
   if (!config.calibration) return {};
   const CalibrationOptions& options = *config.calibration;
   const Corpus& corpus = session.corpus(config.model, options.data);
-  auto windows = cut_windows(corpus, options.length, options.samples);
-  if (static_cast<int64_t>(windows.size()) < options.samples)
-    config_error("calibration: {} windows of {} tokens asked for, but the data holds {}",
-                 options.samples, options.length, windows.size());
-  return windows;
+  return choose_windows(corpus, options.length, options.samples, options.seed);
 }
 
 void record_metrics(Recorder& recorder, const RunConfig& config, const PreparedEvaluation& prepared,

@@ -1,6 +1,7 @@
 #include "methods/common/learned_block.h"
 
 #include <array>
+#include <cmath>
 
 #include "core/base/error.h"
 #include "core/quantizer.h"
@@ -12,8 +13,11 @@ namespace wkvq {
 
 namespace {
 
-// sigmoid(4) = 0.982: training begins with nearly the whole range (OmniQuant).
-constexpr double kInitialLogit = 4.0;
+/// Training begins with nearly the whole range: a quarter of a step clipped at each end. For 4 bits
+/// that is OmniQuant's sigmoid(4); its constant would cost 8 bits two whole steps.
+double initial_logit(const QuantSpec& spec) {
+  return std::log(4 * static_cast<double>(spec.max_code()) - 1);
+}
 
 /// One value a kv head to one a query head, both [heads, n].
 at::Tensor for_queries(const at::Tensor& x, const ModelConfig& model) {
@@ -54,8 +58,8 @@ void LearnedBlock::add(const std::string& name, const at::Tensor& value, double 
 void LearnedBlock::add_clipping() {
   original_.visit_linears([&](const char* name, Linear& linear) {
     const QuantPlan plan = make_plan(linear.weight, options_.weight);
-    const at::Tensor logits =
-        at::full({plan.rows, plan.groups_per_row()}, kInitialLogit, linear.weight.options());
+    const at::Tensor logits = at::full({plan.rows, plan.groups_per_row()},
+                                       initial_logit(options_.weight), linear.weight.options());
     add(std::string(name) + ".high", logits, options_.training.clip_rate);
     add(std::string(name) + ".low", logits, options_.training.clip_rate);
   });

@@ -48,6 +48,23 @@ TEST_CASE("the BOS rule in words") {
   CHECK(bos_words(test::context_of(&without), BosRule::kStart) == "one BOS at the start");
 }
 
+TEST_CASE("windows drawn by seed: all different, the same ones again, others for another seed") {
+  const Corpus corpus = test::counting(40);
+  const auto first = choose_windows(corpus, 4, 3, 0);
+  CHECK(first == cut_windows(corpus, 4, 3));
+  const auto drawn = choose_windows(corpus, 4, 10, 7);
+  CHECK(drawn == choose_windows(corpus, 4, 10, 7));
+  CHECK(drawn != choose_windows(corpus, 4, 10, 8));
+  CHECK(drawn != cut_windows(corpus, 4, 10));
+  auto sorted = drawn;
+  std::ranges::sort(sorted);
+  CHECK(sorted == cut_windows(corpus, 4, 10));
+  // A smaller draw is the beginning of a larger one: more samples add to what was there.
+  CHECK(choose_windows(corpus, 4, 2, 7) == std::vector<Ids>{drawn[0], drawn[1]});
+  REQUIRE_CONFIG_ERROR(choose_windows(corpus, 4, 11, 7),
+                       "samples: 11 windows of 4 tokens asked for, but the data holds 10");
+}
+
 TEST_CASE("windows of running text: in order, tail dropped") {
   const Corpus corpus = test::counting(11);
   CHECK(cut_windows(corpus, 4, 0) == std::vector<Ids>{{0, 1, 2, 3}, {4, 5, 6, 7}});
