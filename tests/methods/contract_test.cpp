@@ -22,6 +22,7 @@ constexpr const char* kFourBits =
 struct Outcome {
   std::vector<QuantizedBlock> blocks;
   at::Tensor quantized, full;  // leaving the last block, [batch, seq, hidden]
+  at::Tensor one_by_one;       // quantized, the sequences in batches of their own
 
   double error() const {
     return ((quantized - full).square().sum() / full.square().sum()).sqrt().item<double>();
@@ -38,12 +39,17 @@ Outcome outcome(const std::string& name, const std::string& options, const std::
   method->check(fixture.model().config());
   const at::Tensor tokens = (at::arange(40, at::kLong) * 11 + 3).fmod(64).view({2, 20});
   const at::Tensor hidden = fixture.model().embed(tokens);
-  BlockPass pass{.streams = {{.batches = {{hidden, method->kv().view}}},
-                             {.full_precision = true, .batches = {{hidden, {}}}}},
-                 .calibration = &fixture.chain(),
-                 .keep_blocks = true};
+  const KvViewOptions& view = method->kv().view;
+  BlockPass pass{
+      .streams = {{.batches = {{hidden, view}}},
+                  {.full_precision = true, .batches = {{hidden, {}}}},
+                  {.batches = {{hidden.narrow(0, 0, 1), view}, {hidden.narrow(0, 1, 1), view}}}},
+      .calibration = &fixture.chain(),
+      .keep_blocks = true};
   run_blocks(fixture.model(), *method, pass, fixture.recorder());
-  return {pass.blocks, pass.streams[0].batches[0].hidden, pass.streams[1].batches[0].hidden};
+  const std::vector<StreamBatch>& single = pass.streams[2].batches;
+  return {pass.blocks, pass.streams[0].batches[0].hidden, pass.streams[1].batches[0].hidden,
+          at::cat({single[0].hidden, single[1].hidden})};
 }
 
 /// One run of a sweep on tokens of a file; what it recorded.
@@ -134,6 +140,30 @@ TEST_CASE("contract: 16 bits everywhere is the full-precision model") {
     }
 }
 
+TEST_CASE("contract: a batch gives what its sequences give alone") {
+  for (const std::string& name : method_names())
+    for (const std::string& model : kModels) {
+      const Outcome result = outcome(name, kFourBits, model, at::kDouble);
+      INFO(name << " on " << model);
+      // Sums of matrix products may be ordered by shape; nothing else may differ.
+      REQUIRE((result.quantized - result.one_by_one).abs().max().item<double>() < 1e-12);
+    }
+}
+
+TEST_CASE("contract: groups that do not divide the width") {
+  // Inputs of 32 and 48: groups of 20 leave 12 and 8; heads of 12, 8 and 16: groups of 5 leave 2, 3
+  // and 1.
+  for (const std::string& name : method_names())
+    for (const std::string& model : kModels) {
+      const Outcome uneven =
+          outcome(name, "weight: {bits: 4, group_size: 20}, kv: {bits: 4, group_size: 5}", model,
+                  at::kDouble);
+      INFO(name << " on " << model << ": " << uneven.error());
+      CHECK(uneven.error() > 0);
+      CHECK(uneven.error() < 0.5);  // noise alone would give sqrt(2)
+    }
+}
+
 TEST_CASE("contract: more weight bits, less error") {
   for (const std::string& name : method_names())
     for (const std::string& model : kModels) {
@@ -146,6 +176,22 @@ TEST_CASE("contract: more weight bits, less error") {
       const double two = error(2), four = error(4), eight = error(8);
       INFO(name << " on " << model << ": " << two << ", " << four << ", " << eight);
       // Two bits more make steps a fifth, four more a seventeenth: noise is far below that.
+      CHECK(four < 0.7 * two);
+      CHECK(eight < 0.25 * four);
+    }
+}
+
+TEST_CASE("contract: more cache bits, less error") {
+  for (const std::string& name : method_names())
+    for (const std::string& model : kModels) {
+      const auto error = [&](int bits) {
+        return outcome(name, fmt::format("weight: {{bits: 16}}, kv: {{bits: {}}}", bits), model,
+                       at::kDouble)
+            .error();
+      };
+      const double two = error(2), four = error(4), eight = error(8);
+      INFO(name << " on " << model << ": " << two << ", " << four << ", " << eight);
+      // As for weights: steps of a fifth, then of a seventeenth.
       CHECK(four < 0.7 * two);
       CHECK(eight < 0.25 * four);
     }
