@@ -1,75 +1,51 @@
 #include "core/attention_backward.h"
 
-#include <cmath>
-
-#include "core/attention_chunks.h"
+#include "core/attention_problem.h"
+#include "core/chunked_attention.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
 
 namespace {
 
-/// One kv head of one sequence: queries [repeat, seq, dim] (scaled), rows [seq, dim].
-struct Head {
-  at::Tensor query, grad, out, query_grad;
-  KvPair kv, kv_grad;
-};
-
-void head_backward(const Head& head, const std::vector<AttentionChunk>& chunks) {
-  for (const AttentionChunk& chunk : chunks) {
-    const auto rows = [&](const at::Tensor& x) {
-      return x.narrow(1, chunk.first, chunk.last - chunk.first);
-    };
-    const at::Tensor query = rows(head.query), grad = rows(head.grad);
-    const at::Tensor weights = chunk.weights(query, head.kv.key_hat, head.kv.key);
-    chunk.values.scatter(weights, grad, head.kv_grad.value_hat, head.kv_grad.value);
-    const at::Tensor mean = (grad * rows(head.out)).sum(-1, true);
-    const at::Tensor score_grad =
-        chunk.values.product(grad, head.kv.value_hat, head.kv.value).sub_(mean).mul_(weights);
-    chunk.keys.scatter(score_grad, query, head.kv_grad.key_hat, head.kv_grad.key);
-    rows(head.query_grad).copy_(chunk.keys.gather(score_grad, head.kv.key_hat, head.kv.key));
-  }
+template <class T>
+void differentiate(const at::Tensor& grad, const AttentionRecord& record,
+                   const AttentionBounds& bounds, AttentionGradients& gradients) {
+  static const auto kernel = attention_kernels<T>().backward;
+  for_each_kv_head(record.query, record.kv, [&](const KvHead& head) {
+    const auto queries = head.const_queries<T>(record.query),
+               out = head.const_queries<T>(record.out), incoming = head.const_queries<T>(grad);
+    const auto query_grad = head.queries<T>(gradients.query);
+    const auto rows = [&](const at::Tensor& x) { return rows_of<T>(x, head.batch, head.head); };
+    AttentionGradientProblem<T> problem{
+        .forward = problem_of<T>(head, record.query, record.kv, bounds),
+        .out = out.data(),
+        .grad = incoming.data(),
+        .query_grad = query_grad.data(),
+        .key_grad = rows(gradients.kv.key),
+        .value_grad = rows(gradients.kv.value),
+        .key_hat_grad = rows(gradients.kv.key_hat),
+        .value_hat_grad = rows(gradients.kv.value_hat)};
+    problem.forward.query = queries.data();
+    kernel(problem);
+  });
 }
 
 }  // namespace
 
 AttentionGradients attention_backward(const at::Tensor& grad, const AttentionRecord& record,
                                       const AttentionBounds& bounds) {
-  const auto zeros = [](const at::Tensor& x) {
-    return x.defined() ? at::zeros(x.sizes(), x.options()) : x;
+  if (!record.query.is_cpu()) return chunked_attention_backward(grad, record, bounds);
+  const auto like = [](const at::Tensor& x) {
+    return x.defined() ? at::empty(x.sizes(), x.options()) : x;
   };
   const KvPair& kv = record.kv;
-  const double scale = 1 / std::sqrt(static_cast<double>(record.query.size(3)));
   AttentionGradients gradients{
-      at::empty(record.query.sizes(), record.query.options()),
-      {zeros(kv.key), zeros(kv.value), zeros(kv.key_hat), zeros(kv.value_hat)}};
-  const int64_t kv_heads = kv.key.size(1), repeat = record.query.size(1) / kv_heads;
-  const at::Tensor scaled = record.query * scale;
-  const std::vector<AttentionChunk> chunks = attention_chunks(bounds, record.query);
-  const auto run = [&](int64_t begin, int64_t end) {
-    const at::NoGradGuard no_grad;
-    for (int64_t i = begin; i < end; ++i) {
-      const auto rows = [&](const at::Tensor& x) {
-        return x.defined() ? x[i / kv_heads][i % kv_heads] : x;
-      };
-      const auto queries = [&](const at::Tensor& x) {
-        return x[i / kv_heads].narrow(0, i % kv_heads * repeat, repeat);
-      };
-      const auto pair = [&](const KvPair& p) {
-        return KvPair{rows(p.key), rows(p.value), rows(p.key_hat), rows(p.value_hat)};
-      };
-      head_backward({queries(scaled), queries(grad), queries(record.out), queries(gradients.query),
-                     pair(kv), pair(gradients.kv)},
-                    chunks);
-    }
-  };
-  const int64_t count = record.query.size(0) * kv_heads;
-  if (record.query.is_cpu()) {
-    at::parallel_for(0, count, 1, run);
-  } else {
-    run(0, count);
-  }
-  gradients.query.mul_(scale);
+      like(record.query), {like(kv.key), like(kv.value), like(kv.key_hat), like(kv.value_hat)}};
+  const at::Tensor incoming = grad.stride(3) == 1 ? grad : grad.contiguous();
+  with_dtype(record.query, [&](auto zero) {
+    differentiate<decltype(zero)>(incoming, record, bounds, gradients);
+  });
   return gradients;
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "core/attention_bounds.h"
-#include "core/masked_attention.h"
+#include "core/attention_backward.h"
 
 namespace wkvq {
 
@@ -10,5 +9,9 @@ namespace wkvq {
 /// already.
 at::Tensor chunked_attention(const at::Tensor& query, const KvPair& kv,
                              const AttentionBounds& bounds);
+
+/// attention_backward in the same way.
+AttentionGradients chunked_attention_backward(const at::Tensor& grad, const AttentionRecord& record,
+                                              const AttentionBounds& bounds);
 
 }  // namespace wkvq

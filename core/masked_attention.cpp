@@ -1,12 +1,10 @@
 #include "core/masked_attention.h"
 
-#include <cmath>
-
 #include "core/attention_backward.h"
 #include "core/attention_bounds.h"
+#include "core/attention_problem.h"
 #include "core/autograd_operands.h"
 #include "core/chunked_attention.h"
-#include "core/kernels/attention_rows.h"
 #include "core/tensors.h"
 #include "core/torch_headers.h"
 
@@ -22,58 +20,16 @@ at::Tensor with_sinks(const at::Tensor& exact, const at::Tensor& quantized, int6
 }
 
 template <class T>
-using Kernel = void (*)(const AttentionProblem<T>&);
-
-template <class T>
-Kernel<T> best_kernel() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl"))
-    return attention_rows_avx512<T>;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    return attention_rows_avx2<T>;
-#endif
-  return attention_rows_generic<T>;
-}
-
-/// The rows of head `head` of sequence `batch` of x [batch, heads, seq, dim].
-template <class T>
-Rows<const T> rows_of(const at::Tensor& x, int64_t batch, int64_t head) {
-  if (!x.defined()) return {};
-  return {x.const_data_ptr<T>() + batch * x.stride(0) + head * x.stride(1), x.stride(2)};
-}
-
-template <class T>
 void attend(const at::Tensor& query, const KvPair& kv, const AttentionBounds& bounds,
             at::Tensor& out) {
-  static const Kernel<T> kernel = best_kernel<T>();
-  const int64_t kv_heads = kv.key.size(1), repeat = query.size(1) / kv_heads;
-  // Whole heads a thread: they share nothing, so the sums do not depend on the number of threads.
-  at::parallel_for(0, query.size(0) * kv_heads, 1, [&](int64_t begin, int64_t end) {
-    std::vector<Rows<const T>> queries(static_cast<size_t>(repeat));
-    std::vector<Rows<T>> outs(static_cast<size_t>(repeat));
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t batch = i / kv_heads, head = i % kv_heads;
-      for (int64_t j = 0; j < repeat; ++j) {
-        const auto index = static_cast<size_t>(j);
-        queries[index] = rows_of<T>(query, batch, head * repeat + j);
-        const Rows<const T> rows = rows_of<T>(out, batch, head * repeat + j);
-        outs[index] = {const_cast<T*>(rows.data), rows.stride};
-      }
-      kernel({.seq = query.size(2),
-              .dim = query.size(3),
-              .repeat = repeat,
-              .query = queries.data(),
-              .out = outs.data(),
-              .key = rows_of<T>(kv.key, batch, head),
-              .value = rows_of<T>(kv.value, batch, head),
-              .key_hat = rows_of<T>(kv.key_hat, batch, head),
-              .value_hat = rows_of<T>(kv.value_hat, batch, head),
-              .key_bound = bounds.key.data(),
-              .value_bound = bounds.value.data(),
-              .lowest = bounds.lowest.data(),
-              .scale = static_cast<T>(1 / std::sqrt(static_cast<double>(query.size(3))))});
-    }
+  static const auto kernel = attention_kernels<T>().forward;
+  for_each_kv_head(query, kv, [&](const KvHead& head) {
+    const std::vector<Rows<const T>> queries = head.const_queries<T>(query);
+    const std::vector<Rows<T>> outs = head.queries<T>(out);
+    AttentionProblem<T> problem = problem_of<T>(head, query, kv, bounds);
+    problem.query = queries.data();
+    problem.out = outs.data();
+    kernel(problem);
   });
 }
 
@@ -90,11 +46,7 @@ at::Tensor forward(const at::Tensor& query, const KvPair& kv, const AttentionBou
   at::Tensor out =
       at::empty({query.size(0), query.size(2), query.size(1), query.size(3)}, query.options())
           .transpose(1, 2);
-  if (query.scalar_type() == at::kDouble) {
-    attend<double>(query, kv, bounds, out);
-  } else {
-    attend<float>(query, kv, bounds, out);
-  }
+  with_dtype(query, [&](auto zero) { attend<decltype(zero)>(query, kv, bounds, out); });
   return out;
 }
 

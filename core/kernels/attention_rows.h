@@ -26,13 +26,29 @@ struct AttentionProblem {
   T scale;                                          ///< of the scores
 };
 
+/// The gradients of it, softmax recomputed: dS = P (dP - dO . O), dP = dO v^T with the copy of v
+/// that the query saw; every product goes to the copy that took part.
+template <class T>
+struct AttentionGradientProblem {
+  AttentionProblem<T> forward;     ///< `out` is not looked at
+  const Rows<const T>*out, *grad;  ///< [repeat]: what attention returned, and its gradient
+  const Rows<T>* query_grad;       ///< [repeat]
+  Rows<T> key_grad, value_grad, key_hat_grad, value_hat_grad;  ///< as the operands
+};
+
 // One plain function an instruction set; see quantize_rows.h. Work in tiles of queries: no tensor
 // of seq x seq elements ever exists.
 template <class T>
 void attention_rows_generic(const AttentionProblem<T>& problem);
 template <class T>
+void attention_backward_rows_generic(const AttentionGradientProblem<T>& problem);
+template <class T>
 void attention_rows_avx2(const AttentionProblem<T>& problem);
 template <class T>
+void attention_backward_rows_avx2(const AttentionGradientProblem<T>& problem);
+template <class T>
 void attention_rows_avx512(const AttentionProblem<T>& problem);
+template <class T>
+void attention_backward_rows_avx512(const AttentionGradientProblem<T>& problem);
 
 }  // namespace wkvq

@@ -122,16 +122,56 @@ TEST_CASE("attention: gradient by central differences") {
 
 TEST_CASE("attention: products of chunks, for devices without a kernel, equal the kernel") {
   const Operands x = random_operands(23);
+  const at::Tensor grad = at::randn({2, 4, 150, 5}, at::kDouble);
   const at::NoGradGuard no_grad;
   for (const KvViewOptions& view : views()) {
     if (view.sinks > 0) continue;  // the caller mixes sinks in
     INFO(view.name());
-    REQUIRE((chunked_attention(x.query, x.kv, attention_bounds(view, 150, 20)) -
-             masked_attention(x.query, x.kv, view, 20))
-                .abs()
-                .max()
-                .item<double>() < 1e-12);
+    const AttentionBounds bounds = attention_bounds(view, 150, 20);
+    const at::Tensor out = masked_attention(x.query, x.kv, view, 20);
+    const auto differ = [](const at::Tensor& a, const at::Tensor& b) {
+      return (a - b).abs().max().item<double>();
+    };
+    REQUIRE(differ(chunked_attention(x.query, x.kv, bounds), out) < 1e-12);
+    const AttentionRecord record{x.query, out, x.kv};
+    const AttentionGradients chunks = chunked_attention_backward(grad, record, bounds);
+    const AttentionGradients kernel = attention_backward(grad, record, bounds);
+    // Sums of up to 600 products in another order.
+    CHECK(differ(chunks.query, kernel.query) < 1e-11);
+    CHECK(differ(chunks.kv.key, kernel.kv.key) < 1e-11);
+    CHECK(differ(chunks.kv.value, kernel.kv.value) < 1e-11);
+    CHECK(differ(chunks.kv.key_hat, kernel.kv.key_hat) < 1e-11);
+    CHECK(differ(chunks.kv.value_hat, kernel.kv.value_hat) < 1e-11);
   }
+}
+
+TEST_CASE("attention: gradients of head sizes that fill no vector, whole model views, float32") {
+  at::manual_seed(27);
+  for (const int64_t dim : {1, 3, 8, 20, 64, 80})
+    for (const int64_t seq : {1, 23, 61}) {
+      const auto random = [&](int64_t heads) {
+        return at::randn({1, heads, seq, dim}, at::kDouble);
+      };
+      const at::Tensor query = random(2), grad = random(2);
+      const KvPair kv{random(1), random(1), random(1), random(1)};
+      const KvViewOptions view{.mode = ViewMode::kPast, .window = 3};
+      const AttentionBounds bounds = attention_bounds(view, seq, 0);
+      const at::NoGradGuard no_grad;
+      const AttentionRecord record{query, masked_attention(query, kv, view, 0), kv};
+      const AttentionGradients expected = chunked_attention_backward(grad, record, bounds);
+      const auto single = [](const at::Tensor& x) { return x.to(at::kFloat); };
+      const AttentionRecord narrow{
+          single(query),
+          single(record.out),
+          {single(kv.key), single(kv.value), single(kv.key_hat), single(kv.value_hat)}};
+      const AttentionGradients got = attention_backward(single(grad), narrow, bounds);
+      INFO("head_dim " << dim << ", " << seq << " tokens");
+      // float32 products of up to 122 terms of magnitude up to dim: about 1e-7 of each.
+      const double bound = 1e-5 * (1 + static_cast<double>(dim) / 4);
+      CHECK((got.query - expected.query).abs().max().item<double>() < bound);
+      CHECK((got.kv.key - expected.kv.key).abs().max().item<double>() < bound);
+      CHECK((got.kv.value_hat - expected.kv.value_hat).abs().max().item<double>() < bound);
+    }
 }
 
 TEST_CASE("attention: head sizes that fill no vector, and float32 against float64") {
