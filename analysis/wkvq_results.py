@@ -46,6 +46,22 @@ def rows(path, evaluation):
         return {name: _column(data) for name, data in group.items() if data.ndim == 1}
 
 
+def paired(path, other, evaluation, column="nll"):
+    """Mean over windows of `column` in run `path` minus that in run `other`, and its standard error.
+
+    Both runs scored the same windows, so what makes a window hard cancels: far sharper than comparing two values."""
+    import numpy
+
+    first, second = rows(path, evaluation), rows(other, evaluation)
+    for name in ("window", "position"):
+        if not numpy.array_equal(first[name], second[name]):
+            raise ValueError(f"{path} and {other} did not score the same tokens of {evaluation}")
+    difference = first[column].astype(float) - second[column].astype(float)
+    windows, index = numpy.unique(first["window"], return_inverse=True)
+    means = numpy.bincount(index, difference) / numpy.bincount(index)
+    return means.mean(), means.std(ddof=1) / numpy.sqrt(len(windows))
+
+
 def arrays(path, group):
     """Every array of a group such as "statistics/block_00/key"."""
     with h5py.File(path, "r") as file:

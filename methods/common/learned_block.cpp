@@ -1,23 +1,17 @@
 #include "methods/common/learned_block.h"
 
 #include <array>
-#include <cmath>
 
 #include "core/base/error.h"
 #include "core/quantizer.h"
 #include "core/torch_headers.h"
+#include "methods/common/clip_start.h"
 #include "methods/common/observe.h"
 #include "methods/common/scaling_site.h"
 
 namespace wkvq {
 
 namespace {
-
-/// Training begins with nearly the whole range: a quarter of a step clipped at each end. For 4 bits
-/// that is OmniQuant's sigmoid(4); its constant would cost 8 bits two whole steps.
-double initial_logit(const QuantSpec& spec) {
-  return std::log(4 * static_cast<double>(spec.max_code()) - 1);
-}
 
 /// One value a kv head to one a query head, both [heads, n].
 at::Tensor for_queries(const at::Tensor& x, const ModelConfig& model) {
@@ -39,7 +33,7 @@ constexpr std::array kSites{Site::kInputNorm, Site::kPostNorm, Site::kValueOutpu
 LearnedBlock::LearnedBlock(const BlockContext& context, const LearnedOptions& options)
     : model_(context.model), options_(options), original_(context.block.weights) {
   const at::NoGradGuard no_grad;
-  if (options.learn.clip && !options.weight.identity()) add_clipping();
+  if (options.learn.clip && !options.weight.identity()) add_clipping(context);
   if (options.learn.transform) add_transform(context);
   if (!options.kv.needs_statistics()) return;
   const KvRanges ranges = collect_kv_ranges(context);
@@ -55,14 +49,11 @@ void LearnedBlock::add(const std::string& name, const at::Tensor& value, double 
   rates_[name] = rate;
 }
 
-void LearnedBlock::add_clipping() {
-  original_.visit_linears([&](const char* name, Linear& linear) {
-    const QuantPlan plan = make_plan(linear.weight, options_.weight);
-    const at::Tensor logits = at::full({plan.rows, plan.groups_per_row()},
-                                       initial_logit(options_.weight), linear.weight.options());
-    add(std::string(name) + ".high", logits, options_.training.clip_rate);
-    add(std::string(name) + ".low", logits, options_.training.clip_rate);
-  });
+void LearnedBlock::add_clipping(const BlockContext& context) {
+  for (const auto& [name, ratio] : clip_start(context, original_, options_.weight)) {
+    add(name + ".high", ratio.logit(), options_.training.clip_rate);
+    add(name + ".low", ratio.logit(), options_.training.clip_rate);
+  }
 }
 
 void LearnedBlock::add_transform(const BlockContext& context) {

@@ -43,7 +43,7 @@ class LearnedBlock final : public TrainableBlock {
 
  private:
   void add(const std::string& name, const at::Tensor& value, double rate);
-  void add_clipping();
+  void add_clipping(const BlockContext& context);
   void add_transform(const BlockContext& context);
   void add_channels(const std::string& side, const KvTensorOptions& options,
                     const ChannelRange& range);
