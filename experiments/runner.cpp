@@ -1,6 +1,6 @@
 #include "experiments/runner.h"
 
-#include <sys/resource.h>
+#include <fmt/format.h>
 
 #include <chrono>
 
@@ -117,7 +117,11 @@ void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
   pass.learned = learned;
   const int64_t layers = source.config().layers;
   const int64_t total = layers + static_cast<int64_t>(prepared.size());
-  pass.on_block = [&](int64_t done) { on_progress(done, total); };
+  Stopwatch block_watch;
+  pass.on_block = [&](int64_t done) {
+    recorder.attribute(fmt::format("/cost/block_{:02}", done - 1), "seconds", block_watch.lap());
+    on_progress(done, total);
+  };
   recorder.attribute("/cost", "seconds_prepare", watch.lap());
   run_blocks(source, *config.method, pass, recorder);
   recorder.attribute("/cost", "seconds_blocks", watch.lap());
