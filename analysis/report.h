@@ -13,6 +13,7 @@ struct ReportOptions {
   std::string format = "table";                   ///< table, markdown, csv or json
   std::vector<std::string> columns = {};          ///< empty: what differs, every evaluation, status
   std::string group_by = {};                      ///< empty, or the column with a sub-table a value
+  bool published = false;  ///< formats table and markdown: published numbers of the same settings
   size_t width = 120;                             ///< of the terminal; format table only
 };
 
