@@ -34,9 +34,10 @@ TextTable published_table(const std::vector<RunSummary>& runs,
     if (run.status != "done") continue;
     for (const Evaluation& evaluation : run.evaluations) {
       const NumberSetting setting = setting_of(run, evaluation);
-      const std::vector<std::string> known{shortened(printable(run.run_id), kCellWidth),
-                                           shortened(printable(evaluation.name), kCellWidth),
-                                           format_measurement(evaluation.value, evaluation.stderr_)};
+      const std::vector<std::string> known{
+          shortened(printable(run.run_id), kCellWidth),
+          shortened(printable(evaluation.name), kCellWidth),
+          format_measurement(evaluation.value, evaluation.stderr_)};
       const auto add = [&](const std::vector<std::string>& cells) {
         table.rows.push_back(known);
         table.rows.back().insert(table.rows.back().end(), cells.begin(), cells.end());

@@ -15,8 +15,9 @@ namespace {
 /// What a run of a test differs in.
 struct Case {
   std::string folder = "Llama-2-7b-hf";
-  std::string method = "{name: omniquant, weight: {bits: 4, group_size: 128}, activation: {bits: "
-                       "16}, kv: {bits: 16, group_size: -1}}";
+  std::string method =
+      "{name: omniquant, weight: {bits: 4, group_size: 128}, activation: {bits: "
+      "16}, kv: {bits: 16, group_size: -1}}";
   std::string entry = "windows: 0, score_from: 1, kv_mode: past";
   std::string dataset = "wikitext2";
   std::string convention = "GPTQ windows, context 2048, tail dropped, 166 windows";
@@ -102,7 +103,12 @@ TEST_CASE("published: every number has a source and a known tag, and is there on
     CHECK(!number.source.empty());
     CHECK(std::string("RP2?").find(number.tag) != std::string::npos);
     CHECK(s.method != "wkvquant");
-    CHECK(keys.insert({number.source, number.note, s.model, s.method, s.metric, s.dataset,
+    CHECK(keys.insert({number.source,
+                       number.note,
+                       s.model,
+                       s.method,
+                       s.metric,
+                       s.dataset,
                        s.kv_mode,
                        {s.context, s.weight_bits, s.weight_group, s.activation_bits, s.kv_bits,
                         s.kv_group}})
@@ -136,7 +142,8 @@ TEST_CASE("published: a run gets the numbers of its setting and no other") {
 }
 
 TEST_CASE("published: full precision is one setting, whatever the method is called") {
-  const Case whole{.method = "{name: wkvquant, weight: {bits: 16, group_size: 128}, kv: {bits: 16}}"};
+  const Case whole{.method =
+                       "{name: wkvquant, weight: {bits: 16, group_size: 128}, kv: {bits: 16}}"};
   // OmniQuant and QuaRot; SmoothQuant's own sample of it.
   CHECK(values(whole) == std::vector{5.47, 5.474, 5.47});
 }
@@ -188,8 +195,8 @@ TEST_CASE("published: table with sources, tags and what is missing") {
 
 TEST_CASE("published: what is no table is refused with its place") {
   const auto read = [](const std::string& text) { return read_published(parse_yaml(text, "t")); };
-  REQUIRE_CONFIG_ERROR(read("tables:\n  - {tag: R, dataset: c4, models: [a], rows: {rtn: [1.5]}}\n"),
-                       "source");
+  REQUIRE_CONFIG_ERROR(
+      read("tables:\n  - {tag: R, dataset: c4, models: [a], rows: {rtn: [1.5]}}\n"), "source");
   REQUIRE_CONFIG_ERROR(
       read("tables:\n  - {source: s, tag: X, dataset: c4, models: [a], rows: {rtn: [1.5]}}\n"),
       "expected R, P, 2 or ?");
