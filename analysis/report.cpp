@@ -5,6 +5,7 @@
 #include "analysis/column_lookup.h"
 #include "analysis/format_number.h"
 #include "analysis/load_runs.h"
+#include "analysis/published_report.h"
 #include "analysis/report_columns.h"
 #include "analysis/run_json.h"
 #include "analysis/text_table.h"
@@ -232,6 +233,8 @@ int report_command(const ReportOptions& options, std::ostream& out) {
   const std::vector<std::string> formats{"table", "markdown", "csv", "json"};
   if (std::find(formats.begin(), formats.end(), options.format) == formats.end())
     config_error("report format '{}'; expected table, markdown, csv or json", options.format);
+  if (options.published && options.format != "table" && options.format != "markdown")
+    config_error("--published with format '{}'; expected table or markdown", options.format);
   if (options.format == "json") {
     if (!options.columns.empty() || !options.group_by.empty())
       config_error("format json is always whole: --columns and --group-by do not apply");
@@ -243,6 +246,7 @@ int report_command(const ReportOptions& options, std::ostream& out) {
     print_csv(report, options, out);
   else
     print_tables(report, options, out);
+  if (options.published) print_published(report.runs, options, out);
   return 0;
 }
 

@@ -13,7 +13,8 @@ struct ReportOptions {
   std::string format = "table";                   ///< table, markdown, csv or json
   std::vector<std::string> columns = {};          ///< empty: what differs, every evaluation, status
   std::string group_by = {};                      ///< empty, or the column with a sub-table a value
-  size_t width = 120;                             ///< of the terminal; format table only
+  bool published = false;  ///< formats table and markdown: published numbers of the same settings
+  size_t width = 120;      ///< of the terminal; format table only
 };
 
 /// Prints one row a run, in order of sweep and configuration. Numbers carry metric, dataset and KV

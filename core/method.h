@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -44,6 +45,8 @@ struct BlockContext {
   /// Through the blocks as quantized so far; null while these are in full precision.
   const std::vector<at::Tensor>* quantized;
   LearnedStore* learned;  ///< null: nothing is kept
+  /// May be told which share of the work on this block is done, 0 to 1; empty: nobody listens.
+  std::function<void(double share)> on_share;
 
   /// Calibration hidden states entering the block, [samples, seq, hidden] in batches: of the
   /// full-precision model, and through the blocks as quantized so far (see chain_sees_cache).

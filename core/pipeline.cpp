@@ -53,6 +53,11 @@ void carry_streams(const ModelSource& source, int64_t layer, const BlockWeights&
   }
 }
 
+std::function<void(double)> share_of(const BlockPass& pass, int64_t layer) {
+  if (!pass.on_share) return {};
+  return [&pass, layer](double share) { pass.on_share(static_cast<double>(layer) + share); };
+}
+
 }  // namespace
 
 AttentionFunction attention_of(const KvCodec& codec, const KvViewOptions& view) {
@@ -89,7 +94,8 @@ void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& 
                          .block = block,
                          .full = pass.calibration,
                          .quantized = quantized ? &*quantized : nullptr,
-                         .learned = pass.learned};
+                         .learned = pass.learned,
+                         .on_share = share_of(pass, layer)};
     method.calibrate(context, recorder);
     if (needs != CalibrationNeeds::kNone) {
       const bool sees_cache = method.chain_sees_cache() && !block.codec.identity();

@@ -33,7 +33,8 @@ struct BlockPass {
   CalibrationChain* calibration = nullptr;     ///< where the method needs one
   bool keep_blocks = false;                    ///< collect the quantized blocks
   std::vector<QuantizedBlock> blocks;          ///< filled where keep_blocks
-  std::function<void(int64_t done)> on_block;  ///< progress; may be empty
+  std::function<void(int64_t done)> on_block;  ///< blocks done; may be empty
+  std::function<void(double done)> on_share;   ///< within a block: those and a share; may be empty
 };
 
 /// The block-major pass: each block is loaded once, quantized by `method`, and carries every stream

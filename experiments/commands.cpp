@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <ostream>
+#include <set>
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
@@ -14,7 +15,7 @@
 #include "core/base/run_file.h"
 #include "core/base/run_summary.h"
 #include "core/base/yaml_text.h"
-#include "experiments/evaluation.h"
+#include "experiments/calibration_text.h"
 #include "experiments/learned_files.h"
 #include "experiments/plan.h"
 #include "experiments/runner.h"
@@ -78,6 +79,12 @@ Session make_session(const SweepOptions& options) {
   return Session(options.results / ".cache");
 }
 
+/// Once a sweep, before the bar of the run that meets it first.
+void warn_of_overlap(const RunConfig& config, Session& session, std::set<std::string>& told) {
+  for (const std::string& warning : overlap_warnings(config, session))
+    if (told.insert(warning).second) fmt::print(stderr, "wkvq: warning: {}\n", warning);
+}
+
 /// Executes one run into its file. Returns the error, empty where there was none.
 std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& session) {
   RunFileWriter writer(run.path, {run.id, sweep.file.name, run.config.canonical_yaml()});
@@ -95,8 +102,8 @@ std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& sessi
   try {
     execute_run(
         run.config, session, writer,
-        [&](int64_t, int64_t) {
-          progress.advance();
+        [&](double done, int64_t) {
+          progress.reach(done);
           // A flush a second tells a living run from a dead one; more would only cost time.
           const auto now = std::chrono::steady_clock::now();
           if (now - beat < std::chrono::seconds(1)) return;
@@ -136,11 +143,13 @@ int run_command(const SweepOptions& options, std::ostream& out) {
   Session session = make_session(options);
   ResolvedSweep sweep = resolve(options, session);
   size_t failed = 0, skipped = 0;
+  std::set<std::string> told;
   for (ResolvedRun& run : sweep.runs) {
     if (run.done && !options.force) {
       ++skipped;
       continue;
     }
+    warn_of_overlap(run.config, session, told);
     const std::string error = execute(sweep, run, session);
     if (error.empty()) continue;
     ++failed;

@@ -1,13 +1,13 @@
 #include "experiments/runner.h"
 
-#include <sys/resource.h>
+#include <fmt/format.h>
 
 #include <chrono>
 
 #include "core/base/error.h"
 #include "core/torch_headers.h"
+#include "experiments/calibration_text.h"
 #include "experiments/cost.h"
-#include "experiments/evaluation.h"
 #include "experiments/learned_files.h"
 #include "experiments/provenance.h"
 
@@ -28,15 +28,8 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-std::vector<std::vector<int32_t>> calibration_windows(const RunConfig& config, Session& session) {
-  if (!config.calibration) return {};
-  const CalibrationOptions& options = *config.calibration;
-  const Corpus& corpus = session.corpus(config.model, options.data);
-  return choose_windows(corpus, options.length, options.samples, options.seed);
-}
-
 void record_metrics(Recorder& recorder, const RunConfig& config, const PreparedEvaluation& prepared,
-                    const std::vector<Metric>& metrics) {
+                    const Overlap* overlap, const std::vector<Metric>& metrics) {
   for (const Metric& metric : metrics) {
     const std::string group = "/evaluation/" + config.metric_name(*prepared.entry, metric.metric);
     recorder.attribute(group, "metric", metric.metric);
@@ -48,6 +41,10 @@ void record_metrics(Recorder& recorder, const RunConfig& config, const PreparedE
     recorder.attribute(group, "dataset", prepared.entry->data.dataset->label());
     recorder.attribute(group, "task", prepared.entry->task_name);
     recorder.attribute(group, "data_fingerprint", prepared.data_fingerprint);
+    if (overlap) {
+      recorder.attribute(group, "calibration_tokens", overlap->shared_tokens);
+      recorder.attribute(group, "calibration_share", overlap->share());
+    }
     for (const auto& [name, column] : metric.rows) recorder.column(group, name, column);
   }
 }
@@ -99,11 +96,12 @@ Fingerprints fingerprints_of(const RunConfig& config, Session& session) {
 }
 
 void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
-                 const std::function<void(int64_t, int64_t)>& on_progress, LearnedStore* learned) {
+                 const std::function<void(double, int64_t)>& on_progress, LearnedStore* learned) {
   const at::NoGradGuard no_grad;
   Stopwatch watch;
   ModelSource& source = *session.model(config.model).source;
   const std::vector<PreparedEvaluation> prepared = prepare_evaluations(config, session);
+  const std::vector<Overlap> overlaps = calibration_overlap(config, session, prepared);
   Streams streams = make_streams(source, prepared, session);
   BlockPass& pass = streams.pass;
   std::shared_ptr<CalibrationChain> chain;
@@ -113,7 +111,12 @@ void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
   pass.learned = learned;
   const int64_t layers = source.config().layers;
   const int64_t total = layers + static_cast<int64_t>(prepared.size());
-  pass.on_block = [&](int64_t done) { on_progress(done, total); };
+  Stopwatch block_watch;
+  pass.on_block = [&](int64_t done) {
+    recorder.attribute(fmt::format("/cost/block_{:02}", done - 1), "seconds", block_watch.lap());
+    on_progress(static_cast<double>(done), total);
+  };
+  pass.on_share = [&](double done) { on_progress(done, total); };
   recorder.attribute("/cost", "seconds_prepare", watch.lap());
   run_blocks(source, *config.method, pass, recorder);
   recorder.attribute("/cost", "seconds_blocks", watch.lap());
@@ -134,8 +137,9 @@ void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
             ? decode_stream(source, one, pass.blocks)
             : hidden_of(pass.streams[static_cast<size_t>(streams.quantized[i])]);
     const std::vector<Scored> scored = score_evaluation(head, one, hidden, reference);
-    record_metrics(recorder, config, one, one.entry->task->score(scored));
-    on_progress(layers + static_cast<int64_t>(i) + 1, total);
+    record_metrics(recorder, config, one, overlaps.empty() ? nullptr : &overlaps[i],
+                   one.entry->task->score(scored));
+    on_progress(static_cast<double>(layers + static_cast<int64_t>(i) + 1), total);
   }
   recorder.attribute("/cost", "seconds_evaluation", watch.lap());
   record_cost(recorder, config, *session.model(config.model).checkpoint);

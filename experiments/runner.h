@@ -22,10 +22,10 @@ struct Fingerprints {
 Fingerprints fingerprints_of(const RunConfig& config, Session& session);
 
 /// Executes one run and writes everything but the root attributes' times and status into
-/// `recorder`. `on_progress(done, total)` counts blocks and evaluations; `learned` keeps trained
-/// parameters, null: nothing does.
+/// `recorder`. `on_progress(done, total)` counts blocks, a trained one by its steps, and
+/// evaluations; `learned` keeps trained parameters, null: nothing does.
 void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
-                 const std::function<void(int64_t, int64_t)>& on_progress,
+                 const std::function<void(double, int64_t)>& on_progress,
                  LearnedStore* learned = nullptr);
 
 }  // namespace wkvq

@@ -16,6 +16,12 @@ constexpr double kBarWidth = 20;
 constexpr double kTerminalInterval = 0.1;
 constexpr double kPlainInterval = 10.0;
 
+/// "3", or "3.25" within a step.
+std::string count_text(double done) {
+  const bool whole = done == std::floor(done);
+  return whole ? fmt::format("{:.0f}", done) : fmt::format("{:.2f}", done);
+}
+
 /// At most `width` bytes, no letter cut in two.
 std::string cut(std::string text, size_t width) {
   if (text.size() <= width) return text;
@@ -49,7 +55,11 @@ Progress::~Progress() {
 }
 
 void Progress::advance(int64_t steps, std::string note) {
-  done_ += steps;
+  reach(done_ + static_cast<double>(steps), std::move(note));
+}
+
+void Progress::reach(double done, std::string note) {
+  done_ = done;
   note_ = std::move(note);
   const double interval = sink_.terminal ? kTerminalInterval : kPlainInterval;
   if (sink_.seconds() - shown_ >= interval) show(false);
@@ -74,19 +84,19 @@ std::string Progress::line() const {
   const double elapsed = shown_ - started_;
   std::string text = label_;
   if (total_ > 0) {
-    const int64_t done = std::clamp<int64_t>(done_, 0, total_);
+    const auto total = static_cast<double>(total_);
+    const double done = std::clamp(done_, 0.0, total);
     if (sink_.terminal) {
-      const auto filled =
-          static_cast<size_t>(kBarWidth * static_cast<double>(done) / static_cast<double>(total_));
+      const auto filled = static_cast<size_t>(kBarWidth * done / total);
       text += fmt::format(" [{:-<{}}]", std::string(filled, '#'), static_cast<int>(kBarWidth));
     }
-    text += fmt::format(" {}/{} {}", done_, total_, clock_text(elapsed));
-    if (done > 0 && done < total_) {
-      const double left = elapsed * static_cast<double>(total_ - done) / static_cast<double>(done);
+    text += fmt::format(" {}/{} {}", count_text(done_), total_, clock_text(elapsed));
+    if (done > 0 && done < total) {
+      const double left = elapsed * (total - done) / done;
       text += fmt::format(" (about {} left)", clock_text(left));
     }
   } else {
-    text += fmt::format(" {} {}", done_, clock_text(elapsed));
+    text += fmt::format(" {} {}", count_text(done_), clock_text(elapsed));
   }
   return note_.empty() ? text : text + "  " + note_;
 }

@@ -32,6 +32,8 @@ class Progress {
 
   /// `steps` more are done; `note` says what comes next or what came out and stands at the end.
   void advance(int64_t steps = 1, std::string note = {});
+  /// `done` steps are done; a fraction tells how far the one under way is.
+  void reach(double done, std::string note = {});
 
  private:
   void show(bool last);
@@ -40,11 +42,11 @@ class Progress {
   std::string label_;
   int64_t total_;
   ProgressSink sink_;
-  int64_t done_ = 0;
+  double done_ = 0;
   std::string note_;
   double started_;
   double shown_ = 0;
-  int64_t shown_done_ = 0;
+  double shown_done_ = 0;
   size_t shown_width_ = 0;
 };
 

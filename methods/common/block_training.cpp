@@ -117,9 +117,10 @@ void restore(const TrainableBlock& block, const std::vector<at::Tensor>& kept) {
 /// The optimizer with its schedule of rates.
 class Schedule {
  public:
+  /// `on_share` is told which share of the steps is done; it may be empty.
   Schedule(const TrainableBlock& block, const TrainingOptions& options, int64_t steps,
-           double factor)
-      : options_(options), steps_(steps) {
+           double factor, const std::function<void(double)>& on_share)
+      : options_(options), on_share_(on_share), steps_(steps) {
     std::vector<torch::optim::OptimizerParamGroup> groups;
     for (const TrainableBlock::Group& group : block.groups()) {
       rates_.push_back(group.rate * factor);
@@ -138,10 +139,12 @@ class Schedule {
       optimizer_->param_groups()[i].options().set_lr(rates_[i] * share);
     optimizer_->step();
     optimizer_->zero_grad();
+    if (on_share_) on_share_(static_cast<double>(done_) / all);
   }
 
  private:
   const TrainingOptions& options_;
+  const std::function<void(double)>& on_share_;
   int64_t steps_, done_ = 0;
   std::vector<double> rates_;
   std::unique_ptr<torch::optim::AdamW> optimizer_;
@@ -188,7 +191,7 @@ int64_t steps_of(const Objective& objective, const TrainingOptions& options) {
 /// All epochs at `factor` times the rates; false where a loss was not finite.
 bool run_epochs(const BlockContext& context, const Objective& objective, TrainableBlock& block,
                 const TrainingOptions& options, double factor, TrainingReport& report) {
-  Schedule schedule(block, options, steps_of(objective, options), factor);
+  Schedule schedule(block, options, steps_of(objective, options), factor, context.on_share);
   std::vector<at::Tensor> best = snapshot(block);
   double lowest = report.first;
   report.loss.clear();

@@ -31,7 +31,8 @@ struct TrainingReport {
 /// Trains `block` on the calibration samples of `context`: inputs from the quantized chain, the
 /// cache under `view`, targets from the full-precision chain. Where a loss is not finite the
 /// parameters return to those of the best epoch and the rates are halved, three times at most;
-/// parameters that end up worse than at first are dropped for the initial ones.
+/// parameters that end up worse than at first are dropped for the initial ones. Every step is told
+/// to context.on_share.
 TrainingReport train_block(const BlockContext& context, TrainableBlock& block,
                            const TrainingOptions& training, const LossOptions& loss,
                            const KvViewOptions& view);

@@ -71,6 +71,37 @@ TEST_CASE("a terminal has one line that overwrites itself") {
   CHECK(fake.out.str() == expected);
 }
 
+TEST_CASE("a step under way moves bar, remaining time and log") {
+  Fake terminal;
+  {
+    Progress progress("run", 4, terminal.sink(true));
+    terminal.now += 5;
+    progress.reach(0.25);
+    terminal.now += 5;
+    progress.reach(1.5);
+    terminal.now += 2;
+    progress.reach(2);
+  }
+  CHECK(terminal.out.str() ==
+        "\rrun [--------------------] 0/4 0:00"
+        "\rrun [#-------------------] 0.25/4 0:05 (about 1:15 left)"
+        "\rrun [#######-------------] 1.50/4 0:10 (about 0:16 left)"
+        "\rrun [##########----------] 2/4 0:12 (about 0:12 left)   "
+        "\rrun [##########----------] 2/4 0:12 (about 0:12 left)\n");
+  Fake log;
+  {
+    Progress progress("run", 2, log.sink(false));
+    for (int i = 1; i <= 16; ++i) {
+      log.now += 1;
+      progress.reach(i / 8.0);
+    }
+  }
+  CHECK(log.out.str() ==
+        "run 0/2 0:00\n"
+        "run 1.25/2 0:10 (about 0:06 left)\n"
+        "run 2/2 0:16\n");
+}
+
 TEST_CASE("a line is never wider than the terminal") {
   Fake fake;
   {

@@ -171,6 +171,20 @@ TEST_CASE("training: a loss that is not finite rolls back and keeps the initial 
     CHECK(at::equal(value, unstable.parameters().at(name)));
 }
 
+TEST_CASE("training: every step moves the progress of the pass") {
+  test::BlockFixture fixture(kGqa);  // four samples
+  const auto method = test::method_of(
+      "{name: wkvquant, weight: {group_size: -1}, training: {epochs: 2, batch: 2}}");
+  BlockPass pass;
+  pass.calibration = &fixture.chain();
+  std::vector<double> told;
+  pass.on_share = [&](double done) { told.push_back(done); };
+  pass.on_block = [&](int64_t done) { told.push_back(100.0 + static_cast<double>(done)); };
+  run_blocks(fixture.model(), *method, pass, fixture.recorder());
+  const std::vector<double> expected{0.25, 0.5, 0.75, 1, 101, 1.25, 1.5, 1.75, 2, 102};
+  CHECK(told == expected);
+}
+
 TEST_CASE("training: what clipping has to learn, the analytic case") {
   // The analytic case of the notes: 16 zeros, 300 ones, one 10 in 2 bits; best ratio 0.32.
   const at::Tensor row = at::cat({at::zeros({1, 16}, at::kDouble), at::ones({1, 300}, at::kDouble),
