@@ -46,7 +46,7 @@ std::string Mixed::summary() const {
 
 void Mixed::visit_own(OptionVisitor& v) {
   rounding_.visit(v);
-  v("rules", rules_, "bits of places by name; the last match wins, over the budget too");
+  v("rules", rules_, "a list of bits by name of place; the last match wins, over the budget too");
   v("budget", budget_options_, "pick bits that minimize the sum of measured NLL increases");
   if (v.purpose() != OptionVisitor::Purpose::kRead || budget_options_.from.empty()) return;
   try {

@@ -37,7 +37,7 @@ TEST_CASE("show: every part of a run file") {
   CHECK(contains(text, "seconds_total    1.5\n"));
   CHECK(contains(text, "place            sqnr_db           min  none\n"));
   CHECK(contains(text, "block_00/key        20.5  -3 .. -1 (3)  empty\n"));
-  CHECK(contains(text, "nll     3.25\n"));
+  CHECK(contains(text, "nll    3.25\n"));
   CHECK(contains(text, "part    nll_increase\n"));
   CHECK(contains(text, "values        0.0625\n"));
   CHECK(contains(text, "block_01/q_proj    30.25             -  -\n"));

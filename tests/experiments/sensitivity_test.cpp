@@ -16,7 +16,7 @@ namespace {
 
 std::string config(const std::string& method, const std::string& more = "") {
   return fmt::format(
-      "name: small\nmodel: {{path: {}}}\nmethod: {}\n"
+      "model: {{path: {}}}\nmethod: {}\n"
       "calibration: {{dataset: {{name: self, samples: 2, length: 48, seed: 1}}, samples: 2, "
       "length: "
       "48}}\n"
@@ -123,9 +123,9 @@ TEST_CASE("sensitivity: which errors a part causes, and what it stores") {
 TEST_CASE("sensitivity: what cannot be probed") {
   const std::string rtn = "{name: rtn, kv: {bits: 4}}";
   REQUIRE_CONFIG_ERROR(read_run_config(parse_yaml(config(rtn, "sensitivity: {}\n"), "s.yaml")),
-                       "s.yaml:7:1: sensitivity: is for `wkvq sensitivity`");
+                       "s.yaml:6:1: sensitivity: is for `wkvq sensitivity`");
   REQUIRE_CONFIG_ERROR(plan_of(config(rtn, "sensitivity: {bits: [16]}\n")),
-                       "s.yaml:7:21: sensitivity.bits: 16 bits; expected 2 to 8");
+                       "s.yaml:6:21: sensitivity.bits: 16 bits; expected 2 to 8");
   REQUIRE_CONFIG_ERROR(plan_of(config(rtn, "sensitivity: {bits: [4, 4]}\n")), "every number once");
   REQUIRE_CONFIG_ERROR(plan_of(config(rtn, "sensitivity: {bit: [4]}\n")), "did you mean 'bits'");
   REQUIRE_CONFIG_ERROR(
