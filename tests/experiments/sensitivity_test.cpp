@@ -29,13 +29,19 @@ SensitivityPlan plan_of(const std::string& text) {
   return read_sensitivity(parse_yaml(text, "s.yaml"));
 }
 
+/// Where text sampled by one test is kept for the next.
+const std::filesystem::path& cache() {
+  static const test::TemporaryFolder folder;
+  return folder.path();
+}
+
 template <class T>
 std::vector<T> column(const test::MemoryRecorder& recorder, const std::string& name) {
   return std::get<std::vector<T>>(recorder.columns.at(name));
 }
 
 test::MemoryRecorder probes(const std::string& text) {
-  Session session("unused-cache");
+  Session session(cache());
   test::MemoryRecorder recorder;
   int64_t last = 0, most = 0;
   const SensitivityPlan plan = plan_of(text);
@@ -49,7 +55,7 @@ test::MemoryRecorder probes(const std::string& text) {
 }
 
 std::vector<double> run_nll(const std::string& text) {
-  Session session("unused-cache");
+  Session session(cache());
   test::MemoryRecorder recorder;
   execute_run(read_run_config(parse_yaml(text, "run.yaml")), session, recorder,
               [](int64_t, int64_t) {});
@@ -133,7 +139,7 @@ TEST_CASE("sensitivity: what cannot be probed") {
       "expected one of weights, keys and values");
   const std::string two = "  - {task: cloze, dataset: {name: self}}\n";
   REQUIRE_CONFIG_ERROR(plan_of(config(rtn, two)), "expected one entry, of task perplexity");
-  Session session("unused-cache");
+  Session session(cache());
   REQUIRE_CONFIG_ERROR(
       check_sensitivity(plan_of(config("{name: mixed, rules: [{match: block_02/value, bits: 4}]}")),
                         session),
