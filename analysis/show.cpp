@@ -90,6 +90,41 @@ TextTable statistics_table(const hdf5::Reader& file) {
   return table;
 }
 
+std::string cell_of(const Column& column, size_t row) {
+  return std::visit(
+      [&](const auto& values) {
+        return shortened(printable(format_attribute(AttributeValue(values.at(row)))), kValueWidth);
+      },
+      column);
+}
+
+/// The raw rows of `group` as they are; empty where there are none.
+TextTable rows_table(const hdf5::Reader& file, const std::string& group) {
+  TextTable table{.key_columns = 1};
+  std::vector<Column> columns;
+  size_t rows = 0;
+  for (const std::string& name : file.datasets(group)) {
+    table.headers.push_back(printable(name));
+    columns.push_back(file.column(group, name));
+    const size_t here =
+        std::visit([](const auto& values) { return values.size(); }, columns.back());
+    if (columns.size() > 1 && here != rows) config_error("columns of {} differ in length", group);
+    rows = here;
+  }
+  for (size_t row = 0; row < rows; ++row) {
+    table.rows.emplace_back();
+    for (const Column& column : columns) table.rows.back().push_back(cell_of(column, row));
+  }
+  return table;
+}
+
+/// Facts of `group`, then its rows.
+void table_section(const hdf5::Reader& file, const std::string& title, const std::string& group,
+                   std::ostream& out) {
+  section(title, pairs(file.attributes(group)), out);
+  section(title + ", rows", rows_table(file, group), out);
+}
+
 std::string text_of(const std::filesystem::path& path) {
   const RunSummary run = read_run(path);
   const hdf5::Reader file(path);
@@ -98,6 +133,10 @@ std::string text_of(const std::filesystem::path& path) {
   section("Run", pairs(run.attributes), out);
   section("Configuration", pairs(run.config), out);
   section("Evaluation", evaluation_table(run), out);
+  table_section(file, "Sensitivity", "/sensitivity", out);
+  table_section(file, "Bits of places", "/calibration/bits", out);
+  table_section(file, "Front of weights", "/calibration/front_weights", out);
+  table_section(file, "Front of keys and values", "/calibration/front_kv", out);
   section("Cost", pairs(run.cost), out);
   section("Statistics", statistics_table(file), out);
   return out.str();

@@ -69,6 +69,8 @@ class Method {
   virtual std::string summary() const = 0;
   /// The cache options; their view is the default of every evaluation.
   virtual const KvOptions& kv() const = 0;
+  /// Those of block `layer`, where blocks may differ from kv() in their bits.
+  virtual KvOptions kv_of(int64_t /*layer*/) const { return kv(); }
   virtual CalibrationNeeds calibration_needs() const = 0;
   /// Whether calibration text reaches the next block through the quantized cache, under the view of
   /// kv(), or through one in full precision.
@@ -77,8 +79,15 @@ class Method {
   virtual void check(const ModelConfig& model) const = 0;
   /// Rewrites context.block. Deterministic in its inputs.
   virtual void calibrate(BlockContext& context, Recorder& recorder) = 0;
-  /// Stored bits a weight of a linear of `inputs` columns.
-  virtual double weight_bits(int64_t inputs, int64_t compute_bits) const = 0;
+  /// Identities of the files that the method reads beside the model, part of a run's id. Throws
+  /// ConfigError where such a file belongs to a model of another fingerprint.
+  virtual std::vector<std::string> input_identities(
+      const std::string& /*model_fingerprint*/) const {
+    return {};
+  }
+  /// Stored bits a weight of `linear` ("q_proj", ...) of block `layer`, which has `inputs` columns.
+  virtual double weight_bits(int64_t layer, const std::string& linear, int64_t inputs,
+                             int64_t compute_bits) const = 0;
 };
 
 /// Ranges of the keys (after RoPE) and values that `weights` produce on the calibration inputs.

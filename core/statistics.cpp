@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/masked_attention.h"
 #include "core/tensors.h"
 #include "core/torch_headers.h"
 
@@ -26,16 +27,26 @@ void record_channels(Recorder& recorder, const std::string& group, const at::Ten
   if (!quantized.is_same(x)) recorder.attribute(group, "sqnr_db", sqnr_db(x, quantized));
 }
 
+/// q_t . k_s, 0 where s > t.
+at::Tensor causal_logits(const at::Tensor& query, const at::Tensor& key) {
+  const int64_t repeat = query.size(1) / key.size(1);
+  return at::matmul(query, key.repeat_interleave(repeat, 1).transpose(-1, -2)).tril_();
+}
+
 /// The products in the dtype of the keys, their squares summed in float64.
 double logit_error(const at::Tensor& query, const at::Tensor& key, const at::Tensor& quantized) {
-  const at::Tensor error = quantized - key;
-  const int64_t repeat = query.size(1) / key.size(1), seq = query.size(2);
-  const at::Tensor logits =
-      at::matmul(query, error.repeat_interleave(repeat, 1).transpose(-1, -2)).tril_();
+  const int64_t seq = query.size(2);
+  const at::Tensor logits = causal_logits(query, quantized - key);
   const double pairs = static_cast<double>(query.size(0) * query.size(1) * seq * (seq + 1)) / 2;
   const double norm =
       at::linalg_vector_norm(logits, 2, std::nullopt, false, at::kDouble).item<double>();
   return norm / std::sqrt(pairs * static_cast<double>(query.size(3)));
+}
+
+double relative_error(const at::Tensor& x, const at::Tensor& y) {
+  const at::Tensor exact = x.to(at::kDouble);
+  const double error = (exact - y.to(at::kDouble)).square().sum().item<double>();
+  return error == 0 ? 0 : std::sqrt(error / exact.square().sum().item<double>());
 }
 
 }  // namespace
@@ -74,6 +85,18 @@ void record_kv_statistics(Recorder& recorder, int64_t layer, const at::Tensor& q
   record_channels(recorder, group + "/value", value, codec.value.fake(value));
   if (!codec.key.identity())
     recorder.attribute(group + "/key", "logit_error", logit_error(query, key, key_hat));
+}
+
+AttentionErrors attention_errors(const AttentionInputs& full, const AttentionInputs& quantized,
+                                 const KvCodec& codec) {
+  const at::NoGradGuard no_grad;
+  const auto output = [](const AttentionInputs& in, const KvCodec& of) {
+    return quantized_attention(in.query, in.key, in.value, of, {.mode = ViewMode::kAll},
+                               in.sliding_window);
+  };
+  return {relative_error(causal_logits(full.query, full.key),
+                         causal_logits(quantized.query, codec.key.fake(quantized.key))),
+          relative_error(output(full, {}), output(quantized, codec))};
 }
 
 }  // namespace wkvq

@@ -6,6 +6,7 @@
 
 #include "core/base/recorder.h"
 #include "core/kv_codec.h"
+#include "core/transformer.h"
 
 namespace wkvq {
 
@@ -31,5 +32,16 @@ void record_weight_error(Recorder& recorder, int64_t layer, const std::string& l
 /// head_dim].
 void record_kv_statistics(Recorder& recorder, int64_t layer, const at::Tensor& query,
                           const at::Tensor& key, const at::Tensor& value, const KvCodec& codec);
+
+/// Relative errors (Frobenius) of a block's attention, over a sample of its tokens.
+struct AttentionErrors {
+  double logits = 0;  ///< of q_t . k_s, s <= t
+  double output = 0;  ///< of what attention returns, in front of o_proj
+};
+
+/// Compares the attention of a quantized block with that in full precision on the same hidden
+/// states; every query sees every token quantized, its own too.
+AttentionErrors attention_errors(const AttentionInputs& full, const AttentionInputs& quantized,
+                                 const KvCodec& codec);
 
 }  // namespace wkvq

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <array>
 #include <functional>
 
 #include "core/activation_quantizer.h"
@@ -29,6 +30,10 @@ struct Linear {
   }
 };
 
+/// Names of the seven linears of a block in their order, as in run files.
+inline constexpr std::array<const char*, 7> kLinearNames{
+    "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
+
 /// The weights of one decoder block.
 struct BlockWeights {
   Linear query, key, value, output, gate, up, down;
@@ -38,13 +43,8 @@ struct BlockWeights {
   /// Calls visitor(name, linear) for the seven linears in the order of the block.
   template <class Visitor>
   void visit_linears(Visitor&& visitor) {
-    visitor("q_proj", query);
-    visitor("k_proj", key);
-    visitor("v_proj", value);
-    visitor("o_proj", output);
-    visitor("gate_proj", gate);
-    visitor("up_proj", up);
-    visitor("down_proj", down);
+    Linear* const linears[]{&query, &key, &value, &output, &gate, &up, &down};
+    for (size_t i = 0; i < kLinearNames.size(); ++i) visitor(kLinearNames[i], *linears[i]);
   }
 };
 

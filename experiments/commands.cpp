@@ -2,14 +2,12 @@
 
 #include <fmt/format.h>
 #include <fmt/ostream.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <ostream>
 #include <set>
 
 #include "core/base/error.h"
-#include "core/base/hash.h"
 #include "core/base/options_yaml.h"
 #include "core/base/progress.h"
 #include "core/base/run_file.h"
@@ -18,6 +16,7 @@
 #include "experiments/calibration_text.h"
 #include "experiments/learned_files.h"
 #include "experiments/plan.h"
+#include "experiments/results_folder.h"
 #include "experiments/runner.h"
 
 namespace wkvq {
@@ -66,19 +65,6 @@ ResolvedSweep resolve(const SweepOptions& options, Session& session) {
   return sweep;
 }
 
-/// The folder exists and can be written, before any model is loaded.
-void require_writable(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error || access(folder.c_str(), W_OK) != 0)
-    config_error("results folder '{}' cannot be written: {}", folder.string(),
-                 error ? error.message() : std::string("permission denied"));
-}
-
-Session make_session(const SweepOptions& options) {
-  return Session(options.results / ".cache");
-}
-
 /// Once a sweep, before the bar of the run that meets it first.
 void warn_of_overlap(const RunConfig& config, Session& session, std::set<std::string>& told) {
   for (const std::string& warning : overlap_warnings(config, session))
@@ -90,10 +76,7 @@ std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& sessi
   RunFileWriter writer(run.path, {run.id, sweep.file.name, run.config.canonical_yaml()});
   Progress progress(run.id, static_cast<int64_t>(run.config.evaluations.size()) +
                                 session.model(run.config.model).checkpoint->config().layers);
-  writer.attribute("/", "model_fingerprint", run.fingerprints.model);
-  Hasher data;
-  for (const std::string& part : run.fingerprints.data) data.add_part(part);
-  writer.attribute("/", "data_fingerprint", data.hex());
+  record_fingerprints(writer, run.fingerprints);
   std::filesystem::path partial = run.path;
   partial += ".partial";
   const auto& calibration = run.config.calibration;
@@ -123,7 +106,7 @@ std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& sessi
 }  // namespace
 
 int plan_command(const SweepOptions& options, std::ostream& out) {
-  Session session = make_session(options);
+  Session session(cache_folder(options.results));
   const ResolvedSweep sweep = resolve(options, session);
   size_t done = 0;
   for (const ResolvedRun& run : sweep.runs) {
@@ -140,7 +123,7 @@ int plan_command(const SweepOptions& options, std::ostream& out) {
 
 int run_command(const SweepOptions& options, std::ostream& out) {
   require_writable(options.results);
-  Session session = make_session(options);
+  Session session(cache_folder(options.results));
   ResolvedSweep sweep = resolve(options, session);
   size_t failed = 0, skipped = 0;
   std::set<std::string> told;

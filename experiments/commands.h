@@ -7,7 +7,7 @@
 
 namespace wkvq {
 
-/// Options that `plan` and `run` share.
+/// Options that `plan`, `run` and `sensitivity` share.
 struct SweepOptions {
   std::filesystem::path file;
   std::filesystem::path results = "results";
@@ -24,6 +24,10 @@ int plan_command(const SweepOptions& options, std::ostream& out);
 /// Runs what is not done yet. A failed run is recorded and the sweep goes on; returns 1 where one
 /// failed. Bad input throws ConfigError before the first run starts.
 int run_command(const SweepOptions& options, std::ostream& out);
+
+/// Probes every block of the one configuration in the file, part by part, into one run file; what
+/// is done is not done again. Errors are thrown.
+int sensitivity_command(const SweepOptions& options, std::ostream& out);
 
 /// `wkvq list methods|tasks|datasets|families [NAME]`.
 int list_command(const std::string& what, const std::string& name, std::ostream& out);

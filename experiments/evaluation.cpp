@@ -82,7 +82,8 @@ std::vector<PreparedEvaluation> prepare_evaluations(const RunConfig& config, Ses
   std::vector<PreparedEvaluation> prepared;
   for (const EvaluationEntry& entry : config.evaluations) {
     const KvViewOptions& view = config.view_of(entry);
-    check_kv_options(config.method->kv(), view, architecture);
+    for (int64_t layer = 0; layer < architecture.layers; ++layer)
+      check_kv_options(config.method->kv_of(layer), view, architecture);
     const Corpus& corpus = session.corpus(config.model, entry.data);
     PreparedEvaluation one{
         .entry = &entry, .kv_mode = config.kv_mode(entry), .data_fingerprint = corpus.fingerprint};

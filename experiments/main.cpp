@@ -19,8 +19,11 @@ void add_sweep_options(CLI::App& command, SweepOptions& options) {
       ->capture_default_str();
   command.add_option("--set", options.overrides, "override a key: method.kv.bits=4; repeatable")
       ->allow_extra_args(false);
-  command.add_option("--only", options.only, "only runs whose id matches this shell pattern");
   command.add_option("--device", options.device, "cpu, cuda or cuda:<index>, over the file's");
+}
+
+void add_only_option(CLI::App& command, SweepOptions& options) {
+  command.add_option("--only", options.only, "only runs whose id matches this shell pattern");
 }
 
 void add_report_options(CLI::App& command, ReportOptions& options) {
@@ -62,9 +65,15 @@ int dispatch(int argc, char** argv) {
   CLI::App* plan =
       app.add_subcommand("plan", "list the runs of a sweep, their ids and what is done");
   add_sweep_options(*plan, sweep);
+  add_only_option(*plan, sweep);
   CLI::App* run = app.add_subcommand("run", "run what is not done yet");
   add_sweep_options(*run, sweep);
+  add_only_option(*run, sweep);
   run->add_flag("--force", sweep.force, "run again what is done");
+  CLI::App* sensitivity = app.add_subcommand(
+      "sensitivity", "what single parts of single blocks lose when only they are quantized");
+  add_sweep_options(*sensitivity, sweep);
+  sensitivity->add_flag("--force", sweep.force, "probe again what is done");
 
   ReportOptions report;
   CLI::App* report_app = app.add_subcommand("report", "tables of run files");
@@ -92,6 +101,7 @@ int dispatch(int argc, char** argv) {
   if (threads > 0) at::set_num_threads(threads);
   if (*plan) return plan_command(sweep, std::cout);
   if (*run) return run_command(sweep, std::cout);
+  if (*sensitivity) return sensitivity_command(sweep, std::cout);
   if (*report_app) return report_command(report, std::cout);
   if (*show) return show_command(show_path, std::cout);
   if (*list) return list_command(list_what, list_name, std::cout);

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "core/base/error.h"
 #include "core/base/options_text.h"
 #include "core/base/options_yaml.h"
 #include "core/base/yaml_text.h"
@@ -114,6 +115,9 @@ std::string RunConfig::metric_name(const EvaluationEntry& entry, const std::stri
 RunConfig read_run_config(const YamlNode& node) {
   RunConfig config;
   YamlMap map(node, "");
+  if (const YamlEntry* section = node.find("sensitivity"))
+    config_error("{}: sensitivity: is for `wkvq sensitivity`; expected a file without it",
+                 section->key.where());
   YamlMap model = map.take_map("model");
   model.read(config.model);
   model.finish();

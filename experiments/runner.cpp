@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "core/base/error.h"
+#include "core/base/hash.h"
 #include "core/torch_headers.h"
 #include "experiments/calibration_text.h"
 #include "experiments/cost.h"
@@ -84,6 +85,7 @@ std::vector<at::Tensor> hidden_of(const Stream& stream) {
 
 Fingerprints fingerprints_of(const RunConfig& config, Session& session) {
   Fingerprints fingerprints{.model = session.model(config.model).fingerprint};
+  fingerprints.data = config.method->input_identities(fingerprints.model);
   if (config.calibration) {
     calibration_windows(config, session);
     fingerprints.data.push_back(session.corpus(config.model, config.calibration->data).fingerprint);
@@ -95,6 +97,18 @@ Fingerprints fingerprints_of(const RunConfig& config, Session& session) {
   return fingerprints;
 }
 
+void record_fingerprints(Recorder& recorder, const Fingerprints& fingerprints) {
+  recorder.attribute("/", "model_fingerprint", fingerprints.model);
+  Hasher data;
+  for (const std::string& part : fingerprints.data) data.add_part(part);
+  recorder.attribute("/", "data_fingerprint", data.hex());
+}
+
+std::shared_ptr<CalibrationChain> calibration_chain(const RunConfig& config, Session& session) {
+  if (config.method->calibration_needs() == CalibrationNeeds::kNone) return nullptr;
+  return session.calibration(config.model, calibration_windows(config, session));
+}
+
 void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
                  const std::function<void(double, int64_t)>& on_progress, LearnedStore* learned) {
   const at::NoGradGuard no_grad;
@@ -104,9 +118,7 @@ void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
   const std::vector<Overlap> overlaps = calibration_overlap(config, session, prepared);
   Streams streams = make_streams(source, prepared, session);
   BlockPass& pass = streams.pass;
-  std::shared_ptr<CalibrationChain> chain;
-  if (config.method->calibration_needs() != CalibrationNeeds::kNone)
-    chain = session.calibration(config.model, calibration_windows(config, session));
+  const std::shared_ptr<CalibrationChain> chain = calibration_chain(config, session);
   pass.calibration = chain.get();
   pass.learned = learned;
   const int64_t layers = source.config().layers;

@@ -14,12 +14,19 @@ namespace wkvq {
 /// What the hash in a run's id stands for beside the configuration.
 struct Fingerprints {
   std::string model;
-  std::vector<std::string> data;  ///< calibration first where there is one, then the evaluations
+  std::vector<std::string> data;  ///< of the method's own files, calibration, evaluations
 };
 
 /// Loads model and data as far as needed to know the fingerprints and to find bad input.
 /// ConfigError.
 Fingerprints fingerprints_of(const RunConfig& config, Session& session);
+
+/// Root attributes model_fingerprint and data_fingerprint.
+void record_fingerprints(Recorder& recorder, const Fingerprints& fingerprints);
+
+/// The calibration text on its way through the full-precision model; null where the method needs
+/// none.
+std::shared_ptr<CalibrationChain> calibration_chain(const RunConfig& config, Session& session);
 
 /// Executes one run and writes everything but the root attributes' times and status into
 /// `recorder`. `on_progress(done, total)` counts blocks, a trained one by its steps, and

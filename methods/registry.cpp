@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "methods/awq/awq.h"
 #include "methods/gptq/gptq.h"
+#include "methods/mixed/mixed.h"
 #include "methods/omniquant/omniquant.h"
 #include "methods/rotation/rotation.h"
 #include "methods/rtn/rtn.h"
@@ -37,6 +38,7 @@ const std::vector<Entry>& entries() {
       entry<Rotation>("rotation"),
       entry<OmniQuant>("omniquant"),
       entry<WkvQuant>("wkvquant"),
+      entry<Mixed>("mixed"),
   };
   // clang-format on
   return table;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -10,7 +11,7 @@ namespace wkvq {
 /// Declares options once: a struct lists its fields in `void visit(OptionVisitor& v) { v("bits",
 /// bits, "help"); }` and gets strict YAML reading (options_yaml.h), canonical YAML writing and help
 /// from it. A field is a bool, int64_t, double, std::string, a vector of int64_t, a
-/// choice (an enum with a list of names) or a nested struct.
+/// choice (an enum with a list of names), a nested struct or a list of such structs.
 class OptionVisitor {
  public:
   virtual ~OptionVisitor() = default;
@@ -31,6 +32,26 @@ class OptionVisitor {
   void operator()(const char* name, T& nested, const char* help) {
     if (begin_struct(name, help)) nested.visit(*this);
     end_struct();
+  }
+
+  /// A list of nested options. A list that is given replaces the one there was: its items start
+  /// from their defaults. Help explains one item.
+  template <class T>
+  requires requires(T& t, OptionVisitor& v) { t.visit(v); }
+  void operator()(const char* name, std::vector<T>& items, const char* help) {
+    if (purpose() == Purpose::kExplain) {
+      T item;
+      (*this)(name, item, help);
+      return;
+    }
+    const std::optional<size_t> given = begin_list(name, items.size());
+    if (given && purpose() == Purpose::kRead) items = std::vector<T>(*given);
+    for (size_t i = 0; given && i < items.size(); ++i) {
+      begin_item(i);
+      items[i].visit(*this);
+      end_struct();
+    }
+    end_list();
   }
 
   /// An enum whose values 0..n-1 are called names[0..n-1].
@@ -63,6 +84,12 @@ class OptionVisitor {
   /// in either case.
   virtual bool begin_struct(const char* name, const char* help) = 0;
   virtual void end_struct() = 0;
+  /// For visitors that read or write: the number of items of the list, which are visited between
+  /// begin_item() and end_struct(); nothing where the list is absent and keeps its defaults.
+  /// `count`: the items there are.
+  virtual std::optional<size_t> begin_list(const char* /*name*/, size_t /*count*/) { return {}; }
+  virtual void begin_item(size_t /*index*/) {}
+  virtual void end_list() {}
 };
 
 }  // namespace wkvq

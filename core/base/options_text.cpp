@@ -73,6 +73,11 @@ bool YamlWriter::begin_struct(const char* name, const char* /*help*/) {
   return true;
 }
 
+std::optional<size_t> YamlWriter::begin_list(const char* name, size_t count) {
+  begin_list(name);
+  return count;
+}
+
 void HelpWriter::field(const char* name, bool& value, const char* help) {
   lines_.push_back({indent_ + name, "bool", name_of(value), help});
 }

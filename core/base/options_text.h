@@ -51,6 +51,9 @@ class YamlWriter final : public OptionVisitor {
                     const char* help) override;
   bool begin_struct(const char* name, const char* help) override;
   void end_struct() override { end(); }
+  std::optional<size_t> begin_list(const char* name, size_t count) override;
+  void begin_item(size_t /*index*/) override { begin_item(); }
+  void end_list() override { end(); }
 
  private:
   struct Open {

@@ -174,4 +174,18 @@ void YamlMap::end_struct() {
   frames_.pop_back();
 }
 
+std::optional<size_t> YamlMap::begin_list(const char* name, size_t /*count*/) {
+  const YamlNode* node = find(name);
+  if (node && !node->is_list()) wrong_type(name, "a list of maps");
+  frames_.push_back({node, path_of(name), {}});
+  return node ? std::optional<size_t>(node->items.size()) : std::nullopt;
+}
+
+void YamlMap::begin_item(size_t index) {
+  const YamlNode& item = frames_.back().node->items[index];
+  std::string path = path_of(std::to_string(index));
+  require_map(item, path);
+  frames_.push_back({&item, std::move(path), {}});
+}
+
 }  // namespace wkvq

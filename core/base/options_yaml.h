@@ -69,10 +69,13 @@ class YamlMap final : public OptionVisitor {
                     const char* help) override;
   bool begin_struct(const char* name, const char* help) override;
   void end_struct() override;
+  std::optional<size_t> begin_list(const char* name, size_t count) override;
+  void begin_item(size_t index) override;
+  void end_list() override { frames_.pop_back(); }
 
  private:
   struct Frame {
-    const YamlNode* node;  ///< null inside a nested struct that the file does not name
+    const YamlNode* node;  ///< null inside a nested part that the file does not name
     std::string path;
     std::vector<std::string> known;
   };

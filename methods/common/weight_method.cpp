@@ -1,5 +1,6 @@
 #include "methods/common/weight_method.h"
 
+#include <algorithm>
 #include <map>
 
 #include "core/base/error.h"
@@ -28,7 +29,10 @@ void WeightMethod::check(const ModelConfig& model) const {
     config_error(
         "method.kv: channel: 'learned' needs a method that trains (wkvquant, omniquant); expected "
         "none or static");
-  if (weight_.identity()) return;
+  bool quantizes = false;
+  for (int64_t layer = 0; layer < model.layers; ++layer)
+    for (const char* linear : kLinearNames) quantizes |= !weight_of(layer, linear).identity();
+  if (!quantizes) return;
   for (const int64_t inputs :
        {model.hidden_size, model.heads * model.head_dim, model.intermediate_size})
     if (weight_.group_size > inputs)
@@ -41,7 +45,10 @@ void WeightMethod::check(const ModelConfig& model) const {
 void WeightMethod::calibrate(BlockContext& context, Recorder& recorder) {
   BlockWeights& weights = context.block.weights;
   transform(context, recorder);
-  if (!weight_.identity()) round(context, recorder);
+  const bool rounds = std::ranges::any_of(kLinearNames, [&](const char* linear) {
+    return !weight_of(context.layer, linear).identity();
+  });
+  if (rounds) round(context, recorder);
   std::map<std::string, at::Tensor> largest;
   if (activation_.needs_statistics())
     largest = largest_inputs(context, weights, context.inputs_quantized());
@@ -51,19 +58,23 @@ void WeightMethod::calibrate(BlockContext& context, Recorder& recorder) {
   });
   KvRanges ranges;
   if (kv_.needs_statistics()) ranges = collect_kv_ranges(context);
-  context.block.codec = {{kv_.key, ranges.key}, {kv_.value, ranges.value}};
+  const KvOptions kv = kv_of(context.layer);
+  context.block.codec = {{kv.key, ranges.key}, {kv.value, ranges.value}};
 }
 
 void WeightMethod::round(BlockContext& context, Recorder& recorder) {
   context.block.weights.visit_linears([&](const char* name, Linear& linear) {
-    const at::Tensor quantized = fake_quantize(linear.weight, weight_);
+    const QuantSpec spec = weight_of(context.layer, name);
+    if (spec.identity()) return;
+    const at::Tensor quantized = fake_quantize(linear.weight, spec);
     record_weight_error(recorder, context.layer, name, linear.weight, quantized);
     linear.weight = quantized;
   });
 }
 
-double WeightMethod::weight_bits(int64_t inputs, int64_t compute_bits) const {
-  return weight_.bits_per_value(inputs, compute_bits);
+double WeightMethod::weight_bits(int64_t layer, const std::string& linear, int64_t inputs,
+                                 int64_t compute_bits) const {
+  return weight_of(layer, linear).bits_per_value(inputs, compute_bits);
 }
 
 }  // namespace wkvq

@@ -15,17 +15,22 @@ class WeightMethod : public Method {
   CalibrationNeeds calibration_needs() const override;
   void check(const ModelConfig& model) const override;
   void calibrate(BlockContext& context, Recorder& recorder) override;
-  double weight_bits(int64_t inputs, int64_t compute_bits) const final;
+  double weight_bits(int64_t layer, const std::string& linear, int64_t inputs,
+                     int64_t compute_bits) const final;
 
  protected:
   /// Options of the method itself, beside weight, activation and kv.
   virtual void visit_own(OptionVisitor&) {}
+  /// How the weight of a linear is rounded; weight_ unless places have bits of their own.
+  virtual QuantSpec weight_of(int64_t /*layer*/, const std::string& /*linear*/) const {
+    return weight_;
+  }
   /// Rewrites the block into one that computes the same, better fit for quantization.
   virtual void transform(BlockContext&, Recorder&) {}
   /// Whether kv.channel may be `learned`.
   virtual bool learns_channels() const { return false; }
   /// Replaces the weights by their quantized copies; round to nearest unless overridden. Called
-  /// only where weights are quantized at all.
+  /// only where weights of the block are quantized at all.
   virtual void round(BlockContext& context, Recorder& recorder);
 
   QuantSpec weight_;

@@ -33,8 +33,9 @@ std::string Rotation::summary() const {
 }
 
 CalibrationNeeds Rotation::calibration_needs() const {
-  return weight_.identity() || rounding_ == Rounding::kNearest ? WeightMethod::calibration_needs()
-                                                               : CalibrationNeeds::kQuantizedChain;
+  return weight_.identity() || rounding_.kind == Rounding::kNearest
+             ? WeightMethod::calibration_needs()
+             : CalibrationNeeds::kQuantizedChain;
 }
 
 void Rotation::visit_own(OptionVisitor& v) {
@@ -42,16 +43,7 @@ void Rotation::visit_own(OptionVisitor& v) {
   v("residual", residual_, "rotate the residual stream");
   v("values", values_, "rotate every head between v and o");
   v("down", down_, "rotate the input of down_proj");
-  v.choice("rounding", rounding_, {"nearest", "gptq"}, "of the rotated weights");
-  struct Nested {
-    GptqOptions& solver;
-    bool& true_sequential;
-    void visit(OptionVisitor& inner) {
-      solver.visit(inner);
-      inner("true_sequential", true_sequential, "later linears see earlier ones quantized");
-    }
-  } nested{gptq_, true_sequential_};
-  v("gptq", nested, "options of rounding: gptq");
+  rounding_.visit(v);
 }
 
 void Rotation::make_rotations(const ModelConfig& model) {
@@ -103,7 +95,7 @@ void Rotation::round(BlockContext& context, Recorder& recorder) {
     record_weight_error(recorder, context.layer, name, exact, back);
     linear.weight = back.to(linear.weight.scalar_type());
   };
-  if (rounding_ == Rounding::kNearest) {
+  if (rounding_.kind == Rounding::kNearest) {
     context.block.weights.visit_linears([&](const char* name, Linear& linear) {
       replace(name, linear, [&](const at::Tensor& rotated, const Orthonormal&) {
         return fake_quantize(rotated, weight_);
@@ -112,11 +104,12 @@ void Rotation::round(BlockContext& context, Recorder& recorder) {
     return;
   }
   visit_with_hessians(
-      context, true_sequential_, [&](const char* name, Linear& linear, const at::Tensor& hessian) {
+      context, rounding_.true_sequential,
+      [&](const char* name, Linear& linear, const at::Tensor& hessian) {
         replace(name, linear, [&](const at::Tensor& rotated, const Orthonormal& input) {
           // Of x R: R^T H R.
           const at::Tensor turned = apply_rows(input, input.apply(hessian)).contiguous();
-          const GptqResult result = gptq_solve(rotated, turned, weight_, gptq_);
+          const GptqResult result = gptq_solve(rotated, turned, weight_, rounding_.solver);
           record_gptq(recorder, context.layer, name, result);
           return result.weight;
         });

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "methods/common/weight_method.h"
-#include "methods/gptq/gptq_solver.h"
+#include "methods/gptq/rounding_options.h"
 #include "methods/rotation/orthonormal.h"
 
 namespace wkvq {
@@ -26,8 +26,6 @@ class Rotation final : public WeightMethod {
   void round(BlockContext& context, Recorder& recorder) override;
 
  private:
-  enum class Rounding { kNearest, kGptq };
-
   /// The rotations of a linear's input and output channels.
   struct Sides {
     const Orthonormal *input, *output;
@@ -39,9 +37,7 @@ class Rotation final : public WeightMethod {
 
   int64_t seed_ = 0;
   bool residual_ = true, values_ = true, down_ = false;
-  Rounding rounding_ = Rounding::kNearest;
-  GptqOptions gptq_;
-  bool true_sequential_ = true;
+  RoundingOptions rounding_;
 
   bool made_ = false;
   Orthonormal identity_, of_residual_, of_heads_, of_down_;

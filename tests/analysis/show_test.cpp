@@ -24,6 +24,9 @@ TEST_CASE("show: every part of a run file") {
   writer.array("/statistics/block_00/key", "min", {{3}, {-1, -2, -3}});
   writer.array("/statistics/block_00/key", "none", {{0}, {}});
   writer.attribute("/statistics/block_01/q_proj", "sqnr_db", 30.25);
+  writer.attribute("/sensitivity", "nll", 3.25);
+  writer.column("/sensitivity", "part", std::vector<std::string>{"keys", "values"});
+  writer.column("/sensitivity", "nll_increase", std::vector<double>{0.125, 0.0625});
   writer.finish();
   std::ostringstream out;
   CHECK(show_command(folder / "a.h5", out) == 0);
@@ -34,6 +37,9 @@ TEST_CASE("show: every part of a run file") {
   CHECK(contains(text, "seconds_total    1.5\n"));
   CHECK(contains(text, "place            sqnr_db           min  none\n"));
   CHECK(contains(text, "block_00/key        20.5  -3 .. -1 (3)  empty\n"));
+  CHECK(contains(text, "nll    3.25\n"));
+  CHECK(contains(text, "part    nll_increase\n"));
+  CHECK(contains(text, "values        0.0625\n"));
   CHECK(contains(text, "block_01/q_proj    30.25             -  -\n"));
 }
 

@@ -212,3 +212,58 @@ TEST_CASE("lists of maps are read item by item") {
   CHECK_FALSE(map.find("absent"));
   map.finish();
 }
+
+namespace {
+
+struct Rule {
+  std::string match = "*";
+  int64_t bits = 4;
+  void visit(OptionVisitor& v) {
+    v("match", match, "pattern over names");
+    v("bits", bits, "bits of what matches");
+    if (bits > 16) v.reject("bits", "at most 16");
+  }
+};
+
+struct Rules {
+  std::vector<Rule> rules = {{"default", 2}};
+  void visit(OptionVisitor& v) { v("rules", rules, "bits by name"); }
+};
+
+Rules read_rules(const std::string& text) {
+  Rules rules;
+  const YamlNode node = parse_yaml(text, "s.yaml");
+  read_options(node, "method", rules);
+  return rules;
+}
+
+std::string written(Rules rules) {
+  YamlWriter writer;
+  writer.write(rules);
+  return flow_text(writer.root());
+}
+
+}  // namespace
+
+TEST_CASE("a list of structs replaces its default, each item starts from its own defaults") {
+  CHECK(written(read_rules("{}")) == "{rules: [{match: default, bits: 2}]}");
+  CHECK(written(read_rules("rules: []")) == "{rules: []}");
+  const std::string two = "{rules: [{match: a, bits: 4}, {match: \"*\", bits: 8}]}";
+  CHECK(written(read_rules("rules: [{match: a}, {bits: 8}]")) == two);
+  CHECK(written(read_rules(two)) == two);
+  HelpWriter help;
+  Rules none{{}};
+  help.write(none);
+  CHECK(help.text().find("pattern over names") != std::string::npos);
+  CHECK(none.rules.empty());
+}
+
+TEST_CASE("a list of structs is read strictly") {
+  REQUIRE_CONFIG_ERROR(read_rules("rules: [{match: a}, {mach: b}]"),
+                       "s.yaml:1:22: method.rules.1: unknown key 'mach'; did you mean 'match'?");
+  REQUIRE_CONFIG_ERROR(read_rules("rules:\n  - {bits: 17}"),
+                       "s.yaml:2:12: method.rules.0.bits: at most 16");
+  REQUIRE_CONFIG_ERROR(read_rules("rules: [a]"), "s.yaml:1:9: method.rules.0: expected a map");
+  REQUIRE_CONFIG_ERROR(read_rules("rules: {match: a}"),
+                       "method.rules: expected a list of maps, given a map");
+}

@@ -82,6 +82,13 @@ TEST_CASE("bad input: one clear message with its place, exit code 2, nothing wri
       {"length: 16}", "length: 16}, context: 17", {"17", "16"}},
       {"samples: 1", "samples: 0", {"bad.yaml:8:", "samples"}},
       {"bits: 4, group_size: -1", "channel: {shift: static}, bits: 4", {"calibration"}},
+      {"name: rtn",
+       "name: mixed\n  rules: [{match: 'block_09/*', bits: 3}]",
+       {"'block_09/*' matches no place", "block_00/q_proj ... block_05/down_proj"}},
+      {"name: rtn",
+       "name: mixed\n  budget: {from: /no/run.h5, average_kv_bits: 3}",
+       {"bad.yaml:5:18", "no file '/no/run.h5'"}},
+      {"name: bad\n", "name: bad\nsensitivity: {}\n", {"bad.yaml:2:1", "`wkvq sensitivity`"}},
       {"model: {", "model: {device: cuda:99, ", {"cuda:99", "CUDA device"}},
       {"model: {", "model: {device: gpu, ", {"'gpu'", "cpu, cuda"}},
       {"model: {", "model: {device: 'cuda:', ", {"device 'cuda:' is not known"}},
@@ -113,8 +120,28 @@ TEST_CASE("bad input: command line") {
   CHECK(program("show /no/such/file.h5").code == 2);
   CHECK(program("inspect /no/such/model").code == 2);
   CHECK(program("list animals").code == 2);
-  for (const char* command : {"", "run", "plan", "report", "show", "list", "inspect"})
+  for (const char* command :
+       {"", "run", "sensitivity", "plan", "report", "show", "list", "inspect"})
     CHECK(program(std::string(command) + " --help").code == 0);
+}
+
+TEST_CASE("bad input: a sensitivity of several runs, or of an unknown option") {
+  const test::TemporaryFolder folder;
+  const auto message = [&](const std::string& text) {
+    test::write_file(folder / "bad.yaml", text);
+    const Outcome outcome =
+        program(fmt::format("sensitivity {} --results {}", (folder / "bad.yaml").string(),
+                            (folder / "results").string()));
+    CHECK(outcome.code == 2);
+    CHECK(!std::filesystem::exists(folder / "results/bad"));
+    return outcome.text;
+  };
+  CHECK(message(sweep("[4, 3]", "[4, 3]")).find("2 runs; expected one for a sensitivity") !=
+        std::string::npos);
+  const std::string unknown =
+      message(sweep("sweep:\n  method.kv.bits: [4, 3]\n", "sensitivity: {bit: [4]}\n"));
+  INFO(unknown);
+  CHECK(unknown.find("bad.yaml:9:15: sensitivity: unknown key 'bit'") != std::string::npos);
 }
 
 TEST_CASE("bad input: a text shorter than one window, a result folder that cannot be written") {

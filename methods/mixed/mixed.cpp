@@ -1,0 +1,141 @@
+#include "methods/mixed/mixed.h"
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "core/statistics.h"
+#include "core/torch_headers.h"
+#include "methods/gptq/gptq.h"
+#include "methods/gptq/hessians.h"
+
+namespace wkvq {
+
+namespace {
+
+std::string place_name(int64_t layer, const std::string& place) {
+  return fmt::format("block_{:02}/{}", layer, place);
+}
+
+bool matches(const BitRule& rule, const std::string& name) {
+  return fnmatch(rule.match.c_str(), name.c_str(), 0) == 0;
+}
+
+/// The nine places of a block.
+std::vector<std::string> places_of_block() {
+  std::vector<std::string> places(kLinearNames.begin(), kLinearNames.end());
+  places.emplace_back("key");
+  places.emplace_back("value");
+  return places;
+}
+
+}  // namespace
+
+void BitRule::visit(OptionVisitor& v) {
+  v("match", match, "shell pattern over places: block_00/q_proj, block_*/key, */value");
+  v("bits", bits, "2 to 8; 16: no quantization");
+  if (match.empty()) v.reject("match", "missing; expected a pattern such as 'block_*/key'");
+  check_bits(v, "bits", bits);
+}
+
+std::string Mixed::summary() const {
+  return "bits by place: rules, or picked under a budget from a wkvq sensitivity";
+}
+
+void Mixed::visit_own(OptionVisitor& v) {
+  rounding_.visit(v);
+  v("rules", rules_, "a list of bits by name of place; the last match wins, over the budget too");
+  v("budget", budget_options_, "pick bits that minimize the sum of measured NLL increases");
+  if (v.purpose() != OptionVisitor::Purpose::kRead || budget_options_.from.empty()) return;
+  try {
+    budget_ = BitBudget(budget_options_);
+  } catch (const ConfigError& error) {
+    v.reject("budget", error.what());
+  }
+}
+
+int64_t Mixed::bits_of(int64_t layer, const std::string& place, int64_t otherwise) const {
+  const std::string name = place_name(layer, place);
+  for (auto rule = rules_.rbegin(); rule != rules_.rend(); ++rule)
+    if (matches(*rule, name)) return rule->bits;
+  const char* part = place == "key" ? "keys" : place == "value" ? "values" : "weights";
+  const int64_t picked = budget_.bits(layer, part);
+  return picked > 0 ? picked : otherwise;
+}
+
+QuantSpec Mixed::weight_of(int64_t layer, const std::string& linear) const {
+  QuantSpec spec = weight_;
+  spec.bits = bits_of(layer, linear, spec.bits);
+  return spec;
+}
+
+KvOptions Mixed::kv_of(int64_t layer) const {
+  KvOptions kv = kv_;
+  kv.key.bits = bits_of(layer, "key", kv.key.bits);
+  kv.value.bits = bits_of(layer, "value", kv.value.bits);
+  return kv;
+}
+
+CalibrationNeeds Mixed::calibration_needs() const {
+  return rounding_.kind == Rounding::kNearest ? WeightMethod::calibration_needs()
+                                              : CalibrationNeeds::kQuantizedChain;
+}
+
+void Mixed::check(const ModelConfig& model) const {
+  WeightMethod::check(model);
+  for (const BitRule& rule : rules_) {
+    bool found = false;
+    for (int64_t layer = 0; layer < model.layers; ++layer)
+      for (const std::string& place : places_of_block())
+        found |= matches(rule, place_name(layer, place));
+    if (!found)
+      config_error(
+          "method.rules: '{}' matches no place of the model; expected a pattern over {} ... {}, "
+          "such as {} or block_*/value",
+          rule.match, place_name(0, "q_proj"), place_name(model.layers - 1, "down_proj"),
+          place_name(0, "key"));
+  }
+}
+
+std::vector<std::string> Mixed::input_identities(const std::string& model_fingerprint) const {
+  budget_.require_model(model_fingerprint);
+  return budget_.run_id().empty() ? std::vector<std::string>{}
+                                  : std::vector<std::string>{budget_.run_id()};
+}
+
+void Mixed::calibrate(BlockContext& context, Recorder& recorder) {
+  WeightMethod::calibrate(context, recorder);
+  if (context.layer != 0) return;
+  std::vector<std::string> names;
+  std::vector<int64_t> bits;
+  for (int64_t layer = 0; layer < context.model.layers; ++layer) {
+    const KvOptions kv = kv_of(layer);
+    for (const std::string& place : places_of_block()) {
+      names.push_back(place_name(layer, place));
+      bits.push_back(place == "key"     ? kv.key.bits
+                     : place == "value" ? kv.value.bits
+                                        : weight_of(layer, place).bits);
+    }
+  }
+  recorder.column("/calibration/bits", "place", names);
+  recorder.column("/calibration/bits", "bits", bits);
+  budget_.record(recorder);
+}
+
+void Mixed::round(BlockContext& context, Recorder& recorder) {
+  if (rounding_.kind == Rounding::kNearest) return WeightMethod::round(context, recorder);
+  visit_with_hessians(
+      context, rounding_.true_sequential,
+      [&](const char* name, Linear& linear, const at::Tensor& hessian) {
+        const QuantSpec spec = weight_of(context.layer, name);
+        if (spec.identity()) return;
+        const GptqResult result = gptq_solve(linear.weight, hessian, spec, rounding_.solver);
+        record_weight_error(recorder, context.layer, name, linear.weight, result.weight);
+        record_gptq(recorder, context.layer, name, result);
+        linear.weight = result.weight;
+      });
+}
+
+}  // namespace wkvq
