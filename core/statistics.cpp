@@ -66,14 +66,17 @@ void record_weight_error(Recorder& recorder, int64_t layer, const std::string& l
   recorder.attribute(group, "largest_error", error.abs().max().item<double>());
 }
 
-void record_kv_statistics(Recorder& recorder, int64_t layer, const at::Tensor& query,
-                          const at::Tensor& key, const at::Tensor& value, const KvCodec& codec) {
+void record_kv_statistics(Recorder& recorder, int64_t layer, const AttentionInputs& sample,
+                          const KvCodec& codec) {
   const std::string group = statistics_group(layer);
+  const at::Tensor key = codec.key.before_rope() ? sample.key_before_rope : sample.key;
   const at::Tensor key_hat = codec.key.fake(key);
   record_channels(recorder, group + "/key", key, key_hat);
-  record_channels(recorder, group + "/value", value, codec.value.fake(value));
-  if (!codec.key.identity())
-    recorder.attribute(group + "/key", "logit_error", logit_error(query, key, key_hat));
+  record_channels(recorder, group + "/value", sample.value, codec.value.fake(sample.value));
+  if (codec.key.identity()) return;
+  const at::Tensor read =
+      codec.key.before_rope() ? sample.rope->apply(key_hat, sample.first_position) : key_hat;
+  recorder.attribute(group + "/key", "logit_error", logit_error(sample.query, sample.key, read));
 }
 
 }  // namespace wkvq

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "core/base/error.h"
+#include "core/kv_calibration.h"
 #include "core/quantizer.h"
 #include "core/statistics.h"
 #include "core/torch_headers.h"
@@ -50,8 +51,14 @@ void WeightMethod::calibrate(BlockContext& context, Recorder& recorder) {
     linear.input = ActivationQuantizer(activation_, top);
   });
   KvRanges ranges;
-  if (kv_.needs_statistics()) ranges = collect_kv_ranges(context);
-  context.block.codec = {{kv_.key, ranges.key}, {kv_.value, ranges.value}};
+  if (kv_.needs_statistics()) ranges = collect_kv_ranges(context, kv_);
+  const KvChannels channels{static_channels(kv_.key, ranges.key),
+                            static_channels(kv_.value, ranges.value)};
+  KvGrids grids;
+  if (kv_.fits_grid()) grids = fit_kv_grids(context, kv_, channels);
+  record_kv_grids(recorder, context.layer, grids);
+  context.block.codec = {{kv_.key, channels.key, grids.key},
+                         {kv_.value, channels.value, grids.value}};
 }
 
 void WeightMethod::round(BlockContext& context, Recorder& recorder) {
