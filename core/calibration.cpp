@@ -8,15 +8,17 @@
 
 namespace wkvq {
 
-CalibrationChain::CalibrationChain(ModelSource& source, std::vector<at::Tensor> embedded,
+CalibrationChain::CalibrationChain(ModelSource& source, std::vector<at::Tensor> tokens,
                                    int64_t keep_bytes)
     : source_(source),
-      batches_(embedded.size()),
+      tokens_(std::move(tokens)),
       states_(static_cast<size_t>(source.config().layers) + 1) {
   int64_t bytes = 0;
-  for (const at::Tensor& batch : embedded) bytes += static_cast<int64_t>(batch.nbytes());
+  for (const at::Tensor& batch : tokens_) {
+    states_.front().push_back(source.embed(batch));
+    bytes += static_cast<int64_t>(states_.front().back().nbytes());
+  }
   keep_ = bytes * (source.config().layers + 1) <= keep_bytes;
-  states_.front() = std::move(embedded);
 }
 
 const std::vector<at::Tensor>& CalibrationChain::entering(int64_t layer) {
@@ -35,6 +37,12 @@ const std::vector<at::Tensor>& CalibrationChain::entering(int64_t layer) {
 void CalibrationChain::release_before(int64_t layer) {
   if (keep_) return;
   for (size_t i = 0; i < static_cast<size_t>(layer); ++i) states_[i].clear();
+}
+
+const std::vector<KvGradients>& CalibrationChain::gradients(KeyPoint point) {
+  const auto found = gradients_.find(point);
+  if (found != gradients_.end()) return found->second;
+  return gradients_.emplace(point, kv_gradients(source_, *this, point)).first->second;
 }
 
 void carry(const ModelSource& source, int64_t layer, const BlockWeights& weights,

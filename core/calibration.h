@@ -2,8 +2,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <map>
 #include <vector>
 
+#include "core/kv_gradients.h"
 #include "core/model_source.h"
 
 namespace wkvq {
@@ -13,22 +15,27 @@ namespace wkvq {
 /// losses that look several blocks ahead read their targets from it.
 class CalibrationChain {
  public:
-  /// `embedded`: [samples, seq, hidden] in batches. Where the states of all blocks take at most
+  /// `tokens`: [samples, seq] int64 in batches. Where the states of all blocks take at most
   /// `keep_bytes` they stay for the next run, else only those not yet released.
-  CalibrationChain(ModelSource& source, std::vector<at::Tensor> embedded, int64_t keep_bytes);
+  CalibrationChain(ModelSource& source, std::vector<at::Tensor> tokens, int64_t keep_bytes);
 
-  bool empty() const { return batches_ == 0; }
+  bool empty() const { return tokens_.empty(); }
+  const std::vector<at::Tensor>& tokens() const { return tokens_; }
   bool kept() const { return keep_; }
   /// The states entering block `layer`; layer == layers: leaving the last one.
   const std::vector<at::Tensor>& entering(int64_t layer);
   /// The states entering blocks before `layer` are not asked for again in this run.
   void release_before(int64_t layer);
+  /// Of every block, computed once for keys after RoPE and once for keys before it; while no states
+  /// are released.
+  const std::vector<KvGradients>& gradients(KeyPoint point);
 
  private:
   ModelSource& source_;
-  size_t batches_;
+  std::vector<at::Tensor> tokens_;
   bool keep_;
   std::vector<std::vector<at::Tensor>> states_;  ///< by block; empty where unknown or released
+  std::map<KeyPoint, std::vector<KvGradients>> gradients_;
 };
 
 /// Carries `hidden` through a block.

@@ -44,7 +44,7 @@ at::Tensor Decoder::step(const at::Tensor& tokens) {
   at::Tensor hidden = source_.embed(tokens);
   for (size_t i = 0; i < blocks_.size(); ++i) {
     const AttentionFunction attention = [&cache = caches_[i]](const AttentionInputs& in) {
-      return cache.step(in.query, in.key, in.value, in.sliding_window);
+      return cache.step(in);
     };
     hidden = forward_block(source_.config(), static_cast<int64_t>(i), blocks_[i].weights,
                            source_.rope(), hidden, position_, attention);

@@ -5,21 +5,33 @@
 
 namespace wkvq {
 
-void KvCache::push(Side& side, const at::Tensor& x) const {
-  const bool sink =
-      view_.mode == ViewMode::kPast && static_cast<int64_t>(side.sinks.size()) < view_.sinks;
-  (sink ? side.sinks : side.recent).push_back(x);
+void KvCache::push(const AttentionInputs& in, int64_t i) {
+  const auto token = [i](const at::Tensor& x) { return x.narrow(2, i, 1); };
+  if (view_.mode == ViewMode::kPast && static_cast<int64_t>(keys_.sinks.size()) < view_.sinks) {
+    keys_.sinks.push_back(token(in.key));
+    values_.sinks.push_back(token(in.value));
+    ++keys_.next_position;
+    return;
+  }
+  keys_.recent.push_back(token(in.key));
+  values_.recent.push_back(token(in.value));
+  if (codec_.key.before_rope()) keys_.before_rope.push_back(token(in.key_before_rope));
 }
 
-void KvCache::encode_oldest(Side& side, const KvTensorCodec& codec, size_t count) const {
+void KvCache::encode_oldest(Side& side, size_t count) const {
+  const KvTensorCodec& codec = &side == &keys_ ? codec_.key : codec_.value;
   if (codec.identity()) return;
-  const auto group = static_cast<size_t>(codec.tokens_per_group());
-  for (size_t begin = 0; begin < count; begin += group) {
-    const std::vector<at::Tensor> slice(side.recent.begin() + static_cast<int64_t>(begin),
-                                        side.recent.begin() + static_cast<int64_t>(begin + group));
-    side.stored.push_back(codec.decode(codec.encode(at::cat(slice, 2))));
+  const bool before = codec.before_rope();
+  std::vector<at::Tensor>& source = before ? side.before_rope : side.recent;
+  const int64_t group = codec.tokens_per_group(), all = static_cast<int64_t>(count);
+  for (int64_t begin = 0; begin < all; begin += group) {
+    const std::vector<at::Tensor> slice(source.begin() + begin, source.begin() + begin + group);
+    const at::Tensor read = codec.decode(codec.encode(at::cat(slice, 2)));
+    side.stored.push_back(before ? rope_->apply(read, side.next_position) : read);
+    side.next_position += group;
   }
-  side.recent.erase(side.recent.begin(), side.recent.begin() + static_cast<int64_t>(count));
+  side.recent.erase(side.recent.begin(), side.recent.begin() + all);
+  if (before) side.before_rope.erase(side.before_rope.begin(), side.before_rope.begin() + all);
 }
 
 void KvCache::settle_before() {
@@ -36,16 +48,15 @@ void KvCache::settle_before() {
   }
   for (Side* side : {&keys_, &values_}) {
     // The window counts from the newest token backwards; tokens kept as sinks may lie inside it.
-    if (side->recent.size() > keep)
-      encode_oldest(*side, side == &keys_ ? codec_.key : codec_.value, side->recent.size() - keep);
+    if (side->recent.size() > keep) encode_oldest(*side, side->recent.size() - keep);
   }
 }
 
 void KvCache::settle_after() {
   if (view_.mode != ViewMode::kKivi) return;
   const auto window = static_cast<size_t>(view_.window);
-  if (keys_.recent.size() == window) encode_oldest(keys_, codec_.key, window);
-  if (values_.recent.size() > window) encode_oldest(values_, codec_.value, 1);
+  if (keys_.recent.size() == window) encode_oldest(keys_, window);
+  if (values_.recent.size() > window) encode_oldest(values_, 1);
 }
 
 at::Tensor KvCache::read(const Side& side) const {
@@ -85,25 +96,22 @@ at::Tensor KvCache::attend(const at::Tensor& query, const at::Tensor& keys,
       .to(query.scalar_type());
 }
 
-at::Tensor KvCache::step(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                         int64_t sliding_window) {
-  const int64_t n = key.size(2);
+at::Tensor KvCache::step(const AttentionInputs& in) {
+  const int64_t n = in.key.size(2);
   TORCH_CHECK(n == 1 || (tokens_ == 0 && n == view_.prefill), "kv cache: got ", n,
               " tokens at once; expected one, or a prompt of ", view_.prefill);
   if (view_.mode == ViewMode::kNone) {
-    const at::Tensor keys = exact_keys_.append(key, tokens_),
-                     values = exact_values_.append(value, tokens_);
+    const at::Tensor keys = exact_keys_.append(in.key, tokens_),
+                     values = exact_values_.append(in.value, tokens_);
     tokens_ += n;
-    return attend(query, keys, values, sliding_window);
+    return attend(in.query, keys, values, in.sliding_window);
   }
-  for (int64_t i = 0; i < n; ++i) {
-    push(keys_, key.narrow(2, i, 1));
-    push(values_, value.narrow(2, i, 1));
-  }
+  rope_ = in.rope;
+  for (int64_t i = 0; i < n; ++i) push(in, i);
   tokens_ += n;
-  if (tokens_ <= view_.prefill && n > 1) return full_attention(query, key, value, sliding_window);
+  if (tokens_ <= view_.prefill && n > 1) return plain_attention(in);
   if (tokens_ > view_.prefill) settle_before();
-  const at::Tensor out = attend(query, read(keys_), read(values_), sliding_window);
+  const at::Tensor out = attend(in.query, read(keys_), read(values_), in.sliding_window);
   settle_after();
   return out;
 }

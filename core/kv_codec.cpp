@@ -1,8 +1,5 @@
 #include "core/kv_codec.h"
 
-#include <fmt/format.h>
-
-#include "core/base/error.h"
 #include "core/hadamard.h"
 #include "core/tensors.h"
 #include "core/torch_headers.h"
@@ -11,113 +8,23 @@ namespace wkvq {
 
 namespace {
 
-// Below this a channel's scale would blow rounding errors of the quantizer up when undone in half
-// precision.
-constexpr double kSmallestChannelScale = 1e-4;
-
-void check_tensor(const char* who, const KvTensorOptions& options, const KvViewOptions& view,
-                  const ModelConfig& model) {
-  if (options.bits == 16) return;
-  if (options.rotate == KvRotation::kHadamard && !is_power_of_two(model.head_dim))
-    config_error(
-        "method.kv: rotate: hadamard of the {} does not fit head_dim {}; expected a power of two",
-        who, model.head_dim);
-  if (options.axis == KvAxis::kTime) {
-    if (options.group_size < 1)
-      config_error(
-          "method.kv: {} are grouped along time: group_size {} does not fit; expected the number "
-          "of tokens",
-          who, options.group_size);
-    const bool is_key = std::string_view(who) == "keys";
-    if (view.mode == ViewMode::kNone) return;
-    if (!is_key || view.mode != ViewMode::kKivi || view.window % options.group_size != 0)
-      config_error(
-          "method.kv: {} in groups of {} along time under view '{}': a query would see its own "
-          "future; "
-          "expected keys under mode kivi with a window that is a multiple of the group",
-          who, options.group_size, view.name());
-    return;
-  }
-  const bool head = options.group_scope == GroupScope::kHead;
-  const int64_t width = head ? model.head_dim : model.head_dim * model.kv_heads;
-  if (options.group_size > width)
-    config_error("method.kv: group_size {} of the {} does not fit {} channels ({}){}",
-                 options.group_size, who, width, head ? "head_dim" : "kv_heads x head_dim",
-                 head ? "; group_scope: token lets groups span heads" : "");
+at::Tensor over_tokens(const at::Tensor& x) {
+  return x.defined() ? x.unsqueeze(0).unsqueeze(2) : x;
 }
 
 }  // namespace
 
-void ChannelOptions::visit(OptionVisitor& v) {
-  v.choice("shift", shift, {"none", "static", "learned"},
-           "subtract the middle of each channel's range");
-  v.choice("scale", scale, {"none", "static", "learned"}, "divide by half of each channel's range");
-  v("exponent", exponent, "power applied to the half range, 0 to 1");
-  if (!(exponent >= 0 && exponent <= 1))
-    v.reject("exponent", fmt::format("{}; expected 0 to 1", exponent));
-}
-
-void KvTensorOptions::visit(OptionVisitor& v) {
-  v("bits", bits, "2 to 8; 16: no quantization");
-  v("group_size", group_size, "axis token: channels, -1: head_dim; axis time: tokens");
-  v.choice("axis", axis, {"token", "time"}, "groups lie within a token or along time");
-  v.choice("group_scope", group_scope, {"head", "token"}, "groups end at heads or span them");
-  v.choice("form", form, quant_form_names(), "affine form: A, B or C");
-  v.choice("scale_dtype", scale_dtype, scale_dtype_names(), "dtype of stored scales and minima");
-  v.choice("rotate", rotate, {"none", "hadamard"},
-           "mix the channels of a head before quantization, and back after it");
-  v("channel", channel, "static channel shift and scale");
-  check_bits(v, "bits", bits);
-  if (group_size != -1 && group_size < 1)
-    v.reject("group_size", fmt::format("{}; expected a positive number, or -1", group_size));
-}
-
-void KvOptions::visit(OptionVisitor& v) {
-  both.visit(v);
-  if (v.purpose() == OptionVisitor::Purpose::kRead) key = value = both;
-  // Written out only where they differ, so that equal configurations have equal text.
-  const bool writing = v.purpose() == OptionVisitor::Purpose::kWrite;
-  if (!writing || key != both) v("key", key, "overrides for keys: any field of kv");
-  if (!writing || value != both) v("value", value, "overrides for values: any field of kv");
-  v("view", view, "which keys and values a query sees quantized");
-}
-
-void check_kv_options(const KvOptions& options, const KvViewOptions& view,
-                      const ModelConfig& model) {
-  check_tensor("keys", options.key, view, model);
-  check_tensor("values", options.value, view, model);
-}
-
-void ChannelRange::add(const at::Tensor& x) {
-  const at::Tensor low = x.amin({0, 2}), high = x.amax({0, 2});
-  lowest = lowest.defined() ? at::minimum(lowest, low) : low;
-  highest = highest.defined() ? at::maximum(highest, high) : high;
-}
-
-ChannelTransform static_channels(const ChannelOptions& options, const ChannelRange& range) {
-  ChannelTransform channels;
-  if (!options.needs_statistics()) return channels;
-  TORCH_CHECK(range.lowest.defined(), "kv codec: channels without calibration statistics");
-  if (options.shift != ChannelMode::kNone) channels.shift = (range.highest + range.lowest) / 2;
-  if (options.scale != ChannelMode::kNone) {
-    const at::Tensor half = (range.highest - range.lowest) / 2;
-    const at::Tensor scale = half.pow(options.exponent).clamp_min(kSmallestChannelScale);
-    channels.scale = at::where(half > 0, scale, at::ones_like(scale));
-  }
-  return channels;
-}
-
 KvTensorCodec::KvTensorCodec(const KvTensorOptions& options, const ChannelRange& range)
-    : KvTensorCodec(options, options.bits == 16 ? ChannelTransform()
-                                                : static_channels(options.channel, range)) {}
+    : KvTensorCodec(options, static_channels(options, range)) {}
 
-KvTensorCodec::KvTensorCodec(const KvTensorOptions& options, const ChannelTransform& channels)
-    : options_(options) {
-  const auto broadcast = [](const at::Tensor& x) {
-    return x.defined() ? x.unsqueeze(0).unsqueeze(2) : x;
-  };
-  shift_ = broadcast(channels.shift);
-  scale_ = broadcast(channels.scale);
+KvTensorCodec::KvTensorCodec(const KvTensorOptions& options, const ChannelTransform& channels,
+                             const GridConstants& constants)
+    : options_(options),
+      shift_(over_tokens(channels.shift)),
+      scale_(over_tokens(channels.scale)),
+      low_(over_tokens(constants.low)),
+      high_(over_tokens(constants.high)) {
+  if (options.fits_grid()) grid_ = RowGrid(options, constants.codebook);
 }
 
 QuantSpec KvTensorCodec::spec(int64_t seq) const {
@@ -129,11 +36,16 @@ QuantSpec KvTensorCodec::spec(int64_t seq) const {
           .scale_dtype = options_.scale_dtype};
 }
 
+at::Tensor KvTensorCodec::transformed(const at::Tensor& x) const {
+  at::Tensor y = widened(x);
+  if (shift_.defined()) y = y - shift_;
+  if (scale_.defined()) y = y / scale_;
+  if (options_.rotate == KvRotation::kHadamard) y = hadamard(y);
+  return y;
+}
+
 at::Tensor KvTensorCodec::to_rows(const at::Tensor& x) const {
-  at::Tensor rows = widened(x);
-  if (shift_.defined()) rows = rows - shift_;
-  if (scale_.defined()) rows = rows / scale_;
-  if (options_.rotate == KvRotation::kHadamard) rows = hadamard(rows);
+  const at::Tensor rows = transformed(x);
   if (options_.axis == KvAxis::kTime) return rows.transpose(2, 3).contiguous();
   if (options_.group_scope == GroupScope::kToken)
     return rows.transpose(1, 2).flatten(2).contiguous();
@@ -153,30 +65,101 @@ at::Tensor KvTensorCodec::from_rows(const at::Tensor& rows, int64_t batch, int64
   return x;
 }
 
+KvTensorCodec::Split KvTensorCodec::split(const at::Tensor& rows) const {
+  if (options_.range == KvRange::kStatic) {
+    TORCH_CHECK(low_.defined(), "kv codec: range: static without calibration statistics");
+    const at::Tensor inside = at::minimum(at::maximum(rows, low_), high_);
+    if (options_.outliers == 0) return {inside, {}};
+    return {inside, (rows < low_) | (rows > high_)};
+  }
+  if (options_.outliers == 0) return {rows, {}};
+  // The median lies on every grid's inside: an outlier widens no range (as KVQuant's code does it).
+  const OutlierThresholds limits = outlier_thresholds(rows, options_.outliers);
+  const at::Tensor beyond = (rows < limits.low) | (rows > limits.high);
+  return {at::where(beyond, limits.median, rows), beyond};
+}
+
+at::Tensor KvTensorCodec::grouped(const at::Tensor& rows) const {
+  if (options_.range == KvRange::kStatic || options_.group_size == -1) return rows;
+  return rows.unflatten(-1, {-1, options_.group_size});
+}
+
+GridFrame KvTensorCodec::frame_of(const at::Tensor& groups) const {
+  if (options_.range == KvRange::kStatic) return grid_.frame(low_, high_);
+  return grid_.frame(groups.amin(-1, true), groups.amax(-1, true));
+}
+
 at::Tensor KvTensorCodec::fake(const at::Tensor& x) const {
   if (identity()) return x;
-  const at::Tensor rows = fake_quantize(to_rows(x), spec(x.size(2)));
-  return from_rows(rows, x.size(0), x.size(1)).to(x.scalar_type());
+  const at::Tensor rows = to_rows(x);
+  const Split parts = split(rows);
+  at::Tensor quantized;
+  if (options_.fits_grid()) {
+    const at::Tensor groups = grouped(parts.dense.detach());
+    const GridFrame frame = frame_of(groups);
+    quantized = grid_.values(grid_.codes(groups, frame), frame).view(rows.sizes());
+    // Adds an exact zero whose gradient is that of the input.
+    if (parts.dense.requires_grad()) quantized = quantized + (parts.dense - parts.dense.detach());
+  } else {
+    quantized = fake_quantize(parts.dense, spec(x.size(2)));
+  }
+  if (parts.outliers.defined()) quantized = at::where(parts.outliers, rows, quantized);
+  return from_rows(quantized, x.size(0), x.size(1)).to(x.scalar_type());
 }
 
 EncodedKv KvTensorCodec::encode(const at::Tensor& x) const {
   TORCH_CHECK(!identity(), "kv codec: 16 bits has no codes");
-  return {wkvq::encode(to_rows(x), spec(x.size(2))), x.size(0), x.size(1), x.scalar_type()};
+  const at::Tensor rows = to_rows(x);
+  const Split parts = split(rows);
+  EncodedKv encoded{.batch = x.size(0), .kv_heads = x.size(1), .dtype = x.scalar_type()};
+  if (options_.fits_grid()) {
+    const at::Tensor groups = grouped(parts.dense);
+    encoded.frame = frame_of(groups);
+    encoded.codes = grid_.codes(groups, encoded.frame);
+    encoded.shape = rows.sizes().vec();
+  } else {
+    encoded.rows = wkvq::encode(parts.dense, spec(x.size(2)));
+  }
+  if (parts.outliers.defined()) encoded.outliers = sparse_entries(rows, parts.outliers);
+  return encoded;
 }
 
 at::Tensor KvTensorCodec::decode(const EncodedKv& encoded) const {
-  return from_rows(wkvq::decode(encoded.rows), encoded.batch, encoded.kv_heads).to(encoded.dtype);
+  at::Tensor rows;
+  if (options_.fits_grid()) {
+    rows = grid_.values(encoded.codes, encoded.frame).view(encoded.shape);
+  } else {
+    rows = wkvq::decode(encoded.rows);
+  }
+  if (encoded.outliers.defined()) encoded.outliers.put_into(rows);
+  return from_rows(rows, encoded.batch, encoded.kv_heads).to(encoded.dtype);
+}
+
+KvTensorCodec::Normalized KvTensorCodec::normalized(const at::Tensor& x) const {
+  const Split parts = split(to_rows(x));
+  const at::Tensor groups = grouped(parts.dense);
+  const GridFrame frame = frame_of(groups);
+  return {(groups - frame.offset) / frame.step, parts.outliers};
 }
 
 double KvTensorCodec::stored_bits(const KvTensorOptions& options, const ModelConfig& model,
                                   int64_t compute_bits) {
-  if (options.bits == 16) return static_cast<double>(compute_bits);
-  const KvTensorCodec codec(options, ChannelTransform());
+  if (options.identity()) return static_cast<double>(compute_bits);
+  KvTensorCodec codec;
+  codec.options_ = options;
   if (options.axis == KvAxis::kTime)
     return codec.spec(options.group_size).bits_per_value(options.group_size, compute_bits);
-  const bool head = options.group_scope == GroupScope::kHead;
-  return codec.spec(1).bits_per_value(head ? model.head_dim : model.head_dim * model.kv_heads,
-                                      compute_bits);
+  const int64_t token = model.head_dim * model.kv_heads;
+  const int64_t width = options.group_scope == GroupScope::kHead ? model.head_dim : token;
+  const bool is_static = options.range == KvRange::kStatic;
+  double bits = is_static ? static_cast<double>(options.bits)
+                          : codec.spec(1).bits_per_value(width, compute_bits);
+  if (options.outliers == 0) return bits;
+  const double kept = is_static
+                          ? options.outliers
+                          : 2.0 * static_cast<double>(outliers_per_end(options.outliers, width)) /
+                                static_cast<double>(width);
+  return bits + sparse_bits(kept, token, compute_bits);
 }
 
 }  // namespace wkvq

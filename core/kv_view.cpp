@@ -7,8 +7,11 @@
 namespace wkvq {
 
 void KvViewOptions::visit(OptionVisitor& v) {
+  const ViewMode before = mode;
   v.choice("mode", mode, {"none", "all", "past", "kivi"},
            "what a query sees quantized: nothing, all, the past, the past beyond KIVI's windows");
+  // Windows and sinks that a method has by default belong to its mode.
+  if (mode != before) *this = {.mode = mode};
   v("window", window, "past: last tokens kept in full precision; kivi: residual length");
   v("sinks", sinks, "past: first tokens kept in full precision");
   v("prefill", prefill, "past: queries before this position attend in full precision");

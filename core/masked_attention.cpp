@@ -113,13 +113,18 @@ at::Tensor plain_attention(const AttentionInputs& inputs) {
   return full_attention(inputs.query, inputs.key, inputs.value, inputs.sliding_window);
 }
 
-at::Tensor quantized_attention(const at::Tensor& query, const at::Tensor& key,
-                               const at::Tensor& value, const KvCodec& codec,
-                               const KvViewOptions& view, int64_t sliding_window) {
-  if (codec.identity() || view.mode == ViewMode::kNone)
-    return full_attention(query, key, value, sliding_window);
-  const KvPair kv{key, value, codec.key.fake(key), codec.value.fake(value)};
-  return masked_attention(query, kv, view, sliding_window);
+at::Tensor quantized_key(const AttentionInputs& inputs, const KvTensorCodec& codec) {
+  if (!codec.before_rope()) return codec.fake(inputs.key);
+  TORCH_CHECK(inputs.rope, "attention: keys quantized before RoPE without it");
+  return inputs.rope->apply(codec.fake(inputs.key_before_rope), inputs.first_position);
+}
+
+at::Tensor quantized_attention(const AttentionInputs& inputs, const KvCodec& codec,
+                               const KvViewOptions& view) {
+  if (codec.identity() || view.mode == ViewMode::kNone) return plain_attention(inputs);
+  const KvPair kv{inputs.key, inputs.value, quantized_key(inputs, codec.key),
+                  codec.value.fake(inputs.value)};
+  return masked_attention(inputs.query, kv, view, inputs.sliding_window);
 }
 
 }  // namespace wkvq

@@ -32,9 +32,12 @@ at::Tensor full_attention(const at::Tensor& query, const at::Tensor& key, const 
 /// The same as an AttentionFunction.
 at::Tensor plain_attention(const AttentionInputs& inputs);
 
+/// The quantized copy of the keys as attention reads it: of `inputs.key`, or of the keys before
+/// RoPE, which is applied to the copy.
+at::Tensor quantized_key(const AttentionInputs& inputs, const KvTensorCodec& codec);
+
 /// masked_attention with keys and values quantized by `codec`.
-at::Tensor quantized_attention(const at::Tensor& query, const at::Tensor& key,
-                               const at::Tensor& value, const KvCodec& codec,
-                               const KvViewOptions& view, int64_t sliding_window);
+at::Tensor quantized_attention(const AttentionInputs& inputs, const KvCodec& codec,
+                               const KvViewOptions& view);
 
 }  // namespace wkvq

@@ -90,10 +90,4 @@ class Method {
                              int64_t compute_bits) const = 0;
 };
 
-/// Ranges of the keys (after RoPE) and values that `weights` produce on the calibration inputs.
-struct KvRanges {
-  ChannelRange key, value;
-};
-KvRanges collect_kv_ranges(const BlockContext& context);
-
 }  // namespace wkvq

@@ -23,8 +23,10 @@ AttentionFunction recording(const AttentionFunction& attention, const KvCodec& c
       return x.narrow(0, 0, std::min(kStatisticsSequences, x.size(0)))
           .narrow(2, 0, std::min(kStatisticsLength, x.size(2)));
     };
-    record_kv_statistics(recorder, layer, sample(in.query), sample(in.key), sample(in.value),
-                         codec);
+    AttentionInputs seen = in;
+    for (at::Tensor* x : {&seen.query, &seen.key, &seen.value, &seen.key_before_rope})
+      *x = sample(*x);
+    record_kv_statistics(recorder, layer, seen, codec);
     return attention(in);
   };
 }
@@ -61,21 +63,7 @@ std::function<void(double)> share_of(const BlockPass& pass, int64_t layer) {
 }  // namespace
 
 AttentionFunction attention_of(const KvCodec& codec, const KvViewOptions& view) {
-  return [codec, view](const AttentionInputs& in) {
-    return quantized_attention(in.query, in.key, in.value, codec, view, in.sliding_window);
-  };
-}
-
-KvRanges collect_kv_ranges(const BlockContext& context) {
-  KvRanges ranges;
-  const at::NoGradGuard no_grad;
-  for (const at::Tensor& hidden : context.inputs_quantized()) {
-    const AttentionInputs in =
-        attention_inputs(context.model, context.block.weights, context.rope, hidden, 0);
-    ranges.key.add(in.key);
-    ranges.value.add(in.value);
-  }
-  return ranges;
+  return [codec, view](const AttentionInputs& in) { return quantized_attention(in, codec, view); };
 }
 
 void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& recorder) {

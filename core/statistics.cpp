@@ -77,26 +77,25 @@ void record_weight_error(Recorder& recorder, int64_t layer, const std::string& l
   recorder.attribute(group, "largest_error", error.abs().max().item<double>());
 }
 
-void record_kv_statistics(Recorder& recorder, int64_t layer, const at::Tensor& query,
-                          const at::Tensor& key, const at::Tensor& value, const KvCodec& codec) {
+void record_kv_statistics(Recorder& recorder, int64_t layer, const AttentionInputs& sample,
+                          const KvCodec& codec) {
   const std::string group = statistics_group(layer);
-  const at::Tensor key_hat = codec.key.fake(key);
-  record_channels(recorder, group + "/key", key, key_hat);
-  record_channels(recorder, group + "/value", value, codec.value.fake(value));
-  if (!codec.key.identity())
-    recorder.attribute(group + "/key", "logit_error", logit_error(query, key, key_hat));
+  const at::Tensor key = codec.key.before_rope() ? sample.key_before_rope : sample.key;
+  record_channels(recorder, group + "/key", key, codec.key.fake(key));
+  record_channels(recorder, group + "/value", sample.value, codec.value.fake(sample.value));
+  if (codec.key.identity()) return;
+  recorder.attribute(group + "/key", "logit_error",
+                     logit_error(sample.query, sample.key, quantized_key(sample, codec.key)));
 }
 
 AttentionErrors attention_errors(const AttentionInputs& full, const AttentionInputs& quantized,
                                  const KvCodec& codec) {
   const at::NoGradGuard no_grad;
-  const auto output = [](const AttentionInputs& in, const KvCodec& of) {
-    return quantized_attention(in.query, in.key, in.value, of, {.mode = ViewMode::kAll},
-                               in.sliding_window);
-  };
+  const KvViewOptions view{.mode = ViewMode::kAll};
   return {relative_error(causal_logits(full.query, full.key),
-                         causal_logits(quantized.query, codec.key.fake(quantized.key))),
-          relative_error(output(full, {}), output(quantized, codec))};
+                         causal_logits(quantized.query, quantized_key(quantized, codec.key))),
+          relative_error(quantized_attention(full, {}, view),
+                         quantized_attention(quantized, codec, view))};
 }
 
 }  // namespace wkvq

@@ -25,13 +25,11 @@ void record_weight_error(Recorder& recorder, int64_t layer, const std::string& l
                          const at::Tensor& weight, const at::Tensor& quantized);
 
 /// What a sample of tokens says about a block's cache: per channel (kv_heads x head_dim) min, max,
-/// mean and standard deviation of keys (after RoPE) and values, sqnr_db of their quantized copies,
-/// and the error of attention logits,
+/// mean and standard deviation of keys (where they are quantized: after RoPE or before it) and
+/// values, sqnr_db of their quantized copies, and the error of attention logits,
 ///   logit_error = sqrt(mean over s <= t of (q_t . (khat_s - k_s))^2 / head_dim).
-/// `query` is [batch, heads, seq, head_dim]; `key` and `value` are [batch, kv_heads, seq,
-/// head_dim].
-void record_kv_statistics(Recorder& recorder, int64_t layer, const at::Tensor& query,
-                          const at::Tensor& key, const at::Tensor& value, const KvCodec& codec);
+void record_kv_statistics(Recorder& recorder, int64_t layer, const AttentionInputs& sample,
+                          const KvCodec& codec);
 
 /// Relative errors (Frobenius) of a block's attention, over a sample of its tokens.
 struct AttentionErrors {

@@ -50,6 +50,7 @@ AttentionInputs attention_inputs(const ModelConfig& config, const BlockWeights& 
   inputs.query = rope.apply(query.transpose(1, 2), first_position);
   inputs.key = rope.apply(inputs.key_before_rope, first_position);
   inputs.value = value.transpose(1, 2);
+  inputs.rope = &rope;
   inputs.first_position = first_position;
   return inputs;
 }

@@ -58,6 +58,7 @@ struct AttentionInputs {
   at::Tensor key;              ///< [batch, kv_heads, seq, head_dim], after RoPE
   at::Tensor value;            ///< [batch, kv_heads, seq, head_dim]
   at::Tensor key_before_rope;  ///< as key
+  const Rope* rope = nullptr;  ///< turns key_before_rope into key
   int64_t first_position = 0;  ///< of the first token of the sequence
   int64_t sliding_window = 0;  ///< 0: none; else tokens that a query sees, its own included
 };

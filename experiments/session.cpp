@@ -64,14 +64,13 @@ void write_sampled(const std::filesystem::path& path,
       {});
 }
 
-std::vector<at::Tensor> embed_windows(const ModelSource& source,
-                                      const std::vector<std::vector<int32_t>>& windows) {
+std::vector<at::Tensor> stack_windows(const std::vector<std::vector<int32_t>>& windows) {
   // Batches keep the memory of one block's forward pass bounded.
   constexpr int64_t kTokens = 4096;
   std::vector<at::Tensor> batches;
   std::vector<at::Tensor> rows;
   const auto flush = [&] {
-    if (!rows.empty()) batches.push_back(source.embed(at::stack(rows)));
+    if (!rows.empty()) batches.push_back(at::stack(rows));
     rows.clear();
   };
   for (const auto& window : windows) {
@@ -188,8 +187,8 @@ std::shared_ptr<CalibrationChain> Session::calibration(
   if (const auto found = calibrations_.find(key); found != calibrations_.end())
     return found->second;
   ModelSource& source = *model(options).source;
-  const auto chain = std::make_shared<CalibrationChain>(source, embed_windows(source, windows),
-                                                        kFullPrecisionBudget);
+  const auto chain =
+      std::make_shared<CalibrationChain>(source, stack_windows(windows), kFullPrecisionBudget);
   // One at a time: a sweep that varies its calibration text goes from one to the next.
   calibrations_.clear();
   if (chain->kept()) calibrations_[key] = chain;

@@ -5,6 +5,8 @@
 #include "core/base/error.h"
 #include "methods/awq/awq.h"
 #include "methods/gptq/gptq.h"
+#include "methods/kivi/kivi.h"
+#include "methods/kvquant/kvquant.h"
 #include "methods/mixed/mixed.h"
 #include "methods/omniquant/omniquant.h"
 #include "methods/rotation/rotation.h"
@@ -38,6 +40,8 @@ const std::vector<Entry>& entries() {
       entry<Rotation>("rotation"),
       entry<OmniQuant>("omniquant"),
       entry<WkvQuant>("wkvquant"),
+      entry<Kivi>("kivi"),
+      entry<KvQuant>("kvquant"),
       entry<Mixed>("mixed"),
   };
   // clang-format on

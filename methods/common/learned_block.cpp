@@ -36,9 +36,10 @@ LearnedBlock::LearnedBlock(const BlockContext& context, const LearnedOptions& op
   if (options.learn.clip && !options.weight.identity()) add_clipping(context);
   if (options.learn.transform) add_transform(context);
   if (!options.kv.needs_statistics()) return;
-  const KvRanges ranges = collect_kv_ranges(context);
-  if (options.kv.key.bits != 16) add_channels("key", options.kv.key, ranges.key);
-  if (options.kv.value.bits != 16) add_channels("value", options.kv.value, ranges.value);
+  const KvRanges ranges = collect_kv_ranges(context, options.kv);
+  if (options.kv.key.needs_statistics()) add_channels("key", options.kv.key, ranges.key);
+  if (options.kv.value.needs_statistics()) add_channels("value", options.kv.value, ranges.value);
+  fit_grids(context);
 }
 
 void LearnedBlock::add(const std::string& name, const at::Tensor& value, double rate) {
@@ -74,10 +75,13 @@ void LearnedBlock::add_transform(const BlockContext& context) {
 
 void LearnedBlock::add_channels(const std::string& side, const KvTensorOptions& options,
                                 const ChannelRange& range) {
-  const ChannelTransform initial = static_channels(options.channel, range);
+  const ChannelTransform initial = static_channels(options, range);
   const double rate = options_.training.channel_rate;
-  if (options.channel.scale == ChannelMode::kLearned)
-    add(side + ".log_scale", initial.scale.log(), rate);
+  if (options.channel.scale == ChannelMode::kLearned) {
+    at::Tensor scale = initial.scale.log();
+    if (options.before_rope()) scale = scale.narrow(1, 0, model_.head_dim / 2);
+    add(side + ".log_scale", scale, rate);
+  }
   if (options.channel.shift == ChannelMode::kLearned) {
     // Shifts have the unit of the values: their rate is relative to the typical half range.
     const at::Tensor half = (range.highest - range.lowest) / 2;
@@ -101,7 +105,7 @@ BlockWeights LearnedBlock::transformed() const {
   }
   if (!has("query_key.log_scale")) return w;
   const at::Tensor pair = parameters_.at("query_key.log_scale").exp();
-  const at::Tensor both = at::cat({pair, pair}, 1);  // channels i and i + head_dim / 2
+  const at::Tensor both = over_pairs(pair);
   w.query = scale_rows(w.query, for_queries(both, model_).flatten().reciprocal());
   w.key = scale_rows(w.key, both.flatten());
   return w;
@@ -116,7 +120,15 @@ ChannelTransform LearnedBlock::channels(const std::string& side,
     channels.shift = parameters_.at(side + ".shift");
   if (options.channel.scale == ChannelMode::kLearned)
     channels.scale = parameters_.at(side + ".log_scale").exp();
+  if (channels.scale.defined() && channels.scale.size(1) < model_.head_dim)
+    channels.scale = over_pairs(channels.scale);
   return channels;
+}
+
+void LearnedBlock::fit_grids(const BlockContext& context) {
+  if (!options_.kv.fits_grid()) return;
+  grids_ = fit_kv_grids(context, options_.kv,
+                        {channels("key", options_.kv.key), channels("value", options_.kv.value)});
 }
 
 QuantizedBlock LearnedBlock::build() const {
@@ -133,9 +145,13 @@ QuantizedBlock LearnedBlock::build() const {
     }
     linear.input = ActivationQuantizer(options_.activation, 0);
   });
-  block.codec = {{options_.kv.key, channels("key", options_.kv.key)},
-                 {options_.kv.value, channels("value", options_.kv.value)}};
+  block.codec = codec();
   return block;
+}
+
+KvCodec LearnedBlock::codec() const {
+  return {{options_.kv.key, channels("key", options_.kv.key), grids_.key},
+          {options_.kv.value, channels("value", options_.kv.value), grids_.value}};
 }
 
 void LearnedBlock::assign(const LearnedParameters& stored) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/activation_quantizer.h"
+#include "core/kv_calibration.h"
 #include "methods/common/block_training.h"
 
 namespace wkvq {
@@ -26,7 +27,8 @@ struct LearnedOptions {
 
 /// A block whose clipping, equivalent transformation and cache channels are trained together.
 /// Parameters by name: "<linear>.high", "<linear>.low" (logits of the clip ratios, [out, groups]);
-/// "key.shift", "key.log_scale", "value.*" ([kv_heads, head_dim]); "<site>.log_scale" ([channels]
+/// "key.shift", "key.log_scale", "value.*" ([kv_heads, head_dim]; the scale of keys before RoPE
+/// [kv_heads, head_dim / 2], one a pair); "<site>.log_scale" ([channels]
 /// of input_norm, post_norm and value_output, see ScalingSite) and "query_key.log_scale"
 /// ([kv_heads, head_dim / 2], tied over the pairs that RoPE mixes).
 class LearnedBlock final : public TrainableBlock {
@@ -36,6 +38,10 @@ class LearnedBlock final : public TrainableBlock {
 
   std::vector<Group> groups() const override;
   QuantizedBlock build() const override;
+  KvCodec codec() const;
+  /// Fits static ranges and codebooks of the cache to what the weights of context.block produce.
+  void fit_grids(const BlockContext& context);
+  const KvGrids& grids() const { return grids_; }
 
   const LearnedParameters& parameters() const { return parameters_; }
   /// Takes the values of `stored`. ConfigError where names or shapes differ.
@@ -57,6 +63,7 @@ class LearnedBlock final : public TrainableBlock {
   LearnedParameters parameters_;
   std::map<std::string, double> rates_;
   std::map<std::string, ChannelTransform> fixed_;  ///< static parts, by side
+  KvGrids grids_;
 };
 
 }  // namespace wkvq

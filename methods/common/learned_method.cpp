@@ -61,6 +61,11 @@ void LearnedMethod::check(const ModelConfig& model) const {
   WeightMethod::check(model);
   if (activation_.needs_statistics())
     config_error("method.activation: scale: tensor is not for methods that train; expected token");
+  if (learn_.transform &&
+      (kv_.key.range == KvRange::kStatic || kv_.value.range == KvRange::kStatic) && !kv_.identity())
+    config_error(
+        "method: learn_transform moves the channels that kv: range: static is fitted to; expected "
+        "range: dynamic, or learn_transform: false");
   if (learn_.clip && weight_.per_tensor)
     config_error("method: learn_clip clips groups; it cannot be combined with weight.per_tensor");
 }
@@ -82,6 +87,11 @@ void LearnedMethod::calibrate(BlockContext& context, Recorder& recorder) {
   const QuantizedBlock quantized = block.build();
   record(recorder, context.layer, kept);
   context.block = quantized;
+  // Training saw the grids of the full-precision weights; the cache holds what the quantized ones
+  // produce.
+  block.fit_grids(context);
+  context.block.codec = block.codec();
+  record_kv_grids(recorder, context.layer, block.grids());
   if (weight_.identity() || learn_.transform) return;
   std::map<std::string, at::Tensor> exact;
   full.visit_linears([&](const char* name, Linear& linear) { exact[name] = linear.weight; });

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/base/error.h"
+#include "core/kv_calibration.h"
 #include "core/quantizer.h"
 #include "core/statistics.h"
 #include "core/torch_headers.h"
@@ -56,10 +57,16 @@ void WeightMethod::calibrate(BlockContext& context, Recorder& recorder) {
     const double top = largest.contains(name) ? largest[name].max().item<double>() : 0;
     linear.input = ActivationQuantizer(activation_, top);
   });
-  KvRanges ranges;
-  if (kv_.needs_statistics()) ranges = collect_kv_ranges(context);
   const KvOptions kv = kv_of(context.layer);
-  context.block.codec = {{kv.key, ranges.key}, {kv.value, ranges.value}};
+  KvRanges ranges;
+  if (kv.needs_statistics()) ranges = collect_kv_ranges(context, kv);
+  const KvChannels channels{static_channels(kv.key, ranges.key),
+                            static_channels(kv.value, ranges.value)};
+  KvGrids grids;
+  if (kv.fits_grid()) grids = fit_kv_grids(context, kv, channels);
+  record_kv_grids(recorder, context.layer, grids);
+  context.block.codec = {{kv.key, channels.key, grids.key},
+                         {kv.value, channels.value, grids.value}};
 }
 
 void WeightMethod::round(BlockContext& context, Recorder& recorder) {

@@ -43,18 +43,28 @@ std::vector<Case> cases() {
   };
 }
 
-at::Tensor by_cache(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                    const KvCodec& codec, const KvViewOptions& view, int64_t sliding_window) {
+AttentionInputs inputs(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                       int64_t sliding_window) {
+  return {.query = q, .key = k, .value = v, .sliding_window = sliding_window};
+}
+
+at::Tensor by_cache(const AttentionInputs& in, const KvCodec& codec, const KvViewOptions& view) {
   KvCache cache(codec, view);
   std::vector<at::Tensor> outputs;
   int64_t t = 0;
   const auto step = [&](int64_t n) {
-    outputs.push_back(
-        cache.step(q.narrow(2, t, n), k.narrow(2, t, n), v.narrow(2, t, n), sliding_window));
+    const auto part = [&](const at::Tensor& x) { return x.defined() ? x.narrow(2, t, n) : x; };
+    outputs.push_back(cache.step({.query = part(in.query),
+                                  .key = part(in.key),
+                                  .value = part(in.value),
+                                  .key_before_rope = part(in.key_before_rope),
+                                  .rope = in.rope,
+                                  .first_position = t,
+                                  .sliding_window = in.sliding_window}));
     t += n;
   };
   if (view.prefill > 0) step(view.prefill);
-  while (t < q.size(2)) step(1);
+  while (t < in.query.size(2)) step(1);
   return at::cat(outputs, 2);
 }
 
@@ -72,14 +82,133 @@ TEST_CASE("attention: one pass equals decoding through the cache, every mode") {
       if (c.key.group_scope == GroupScope::kToken && kv_heads == 1) continue;
       for (const int64_t sliding : {0, 20}) {
         const KvCodec codec{{c.key, ChannelRange()}, {c.value, ChannelRange()}};
-        const at::Tensor one_pass = quantized_attention(q, k, v, codec, c.view, sliding);
-        const at::Tensor slow = by_cache(q, k, v, codec, c.view, sliding);
+        const at::Tensor one_pass = quantized_attention(inputs(q, k, v, sliding), codec, c.view);
+        const at::Tensor slow = by_cache(inputs(q, k, v, sliding), codec, c.view);
         INFO(c.name << ", heads " << heads << ":" << kv_heads << ", sliding window " << sliding);
         // The project's bound for equal views in float64.
         REQUIRE((one_pass - slow).abs().max().item<double>() < 1e-9);
       }
     }
   }
+}
+
+TEST_CASE("attention: keys quantized before RoPE, one pass equals decoding, every mode") {
+  at::manual_seed(15);
+  ModelConfig model;
+  model.head_dim = 8;
+  const Rope rope(model, at::kDouble, at::kCPU);
+  const at::Tensor before = at::randn({2, 2, 60, 8}, at::kDouble) + at::arange(8) * 0.5;
+  AttentionInputs in{.query = at::randn({2, 4, 60, 8}, at::kDouble),
+                     .key = rope.apply(before, 0),
+                     .value = at::randn({2, 2, 60, 8}, at::kDouble),
+                     .key_before_rope = before,
+                     .rope = &rope};
+  ChannelRange range;
+  range.add(before);
+  for (Case c : cases()) {
+    c.key.rope = KeyPoint::kBeforeRope;
+    c.key.channel = {ChannelMode::kStatic, ChannelMode::kStatic, 0.5};
+    c.value.outliers = 0.25;
+    for (const int64_t sliding : {0, 20}) {
+      in.sliding_window = sliding;
+      const KvCodec codec{{c.key, range}, {c.value, ChannelRange()}};
+      const at::Tensor one_pass = quantized_attention(in, codec, c.view);
+      INFO(c.name << ", sliding window " << sliding);
+      // The project's bound for equal views in float64.
+      REQUIRE((one_pass - by_cache(in, codec, c.view)).abs().max().item<double>() < 1e-9);
+      if (c.key.identity() || c.view.mode == ViewMode::kNone || c.view.window > 60) continue;
+      c.key.rope = KeyPoint::kAfterRope;
+      const KvCodec other{{c.key, range}, codec.value};
+      CHECK((one_pass - quantized_attention(in, other, c.view)).abs().max().item<double>() > 1e-3);
+      c.key.rope = KeyPoint::kBeforeRope;
+    }
+  }
+}
+
+TEST_CASE("attention: static ranges and codebooks through the cache, keys before RoPE") {
+  at::manual_seed(16);
+  ModelConfig model;
+  model.head_dim = 8;
+  const Rope rope(model, at::kDouble, at::kCPU);
+  const at::Tensor before = at::randn({1, 2, 40, 8}, at::kDouble);
+  const AttentionInputs in{.query = at::randn({1, 2, 40, 8}, at::kDouble),
+                           .key = rope.apply(before, 0),
+                           .value = at::randn({1, 2, 40, 8}, at::kDouble),
+                           .key_before_rope = before,
+                           .rope = &rope};
+  KvTensorOptions key{.bits = 2,
+                      .rope = KeyPoint::kBeforeRope,
+                      .range = KvRange::kStatic,
+                      .grid = KvGrid::kNuq,
+                      .outliers = 0.1};
+  KvTensorOptions value{
+      .bits = 2, .group_scope = GroupScope::kToken, .grid = KvGrid::kNuq, .outliers = 0.2};
+  const at::Tensor codebook = at::tensor({-0.9, -0.2, 0.3, 0.8}, at::kDouble);
+  const OutlierThresholds limits = outlier_thresholds(before[0].transpose(1, 2), 0.1);
+  const KvCodec codec{{key, {}, {limits.low.squeeze(-1), limits.high.squeeze(-1), codebook}},
+                      {value, {}, {.codebook = codebook}}};
+  for (const KvViewOptions& view :
+       {KvViewOptions{.mode = ViewMode::kAll}, KvViewOptions{.mode = ViewMode::kPast},
+        KvViewOptions{.mode = ViewMode::kPast, .window = 3, .sinks = 1},
+        KvViewOptions{.mode = ViewMode::kKivi, .window = 4}})
+    REQUIRE((quantized_attention(in, codec, view) - by_cache(in, codec, view))
+                .abs()
+                .max()
+                .item<double>() < 1e-9);
+}
+
+TEST_CASE("attention: the error of a pair keeps its size through RoPE, at every position") {
+  at::manual_seed(17);
+  ModelConfig model;
+  model.head_dim = 8;
+  const Rope rope(model, at::kDouble, at::kCPU);
+  // One token repeated: before RoPE its copy is the same everywhere.
+  const at::Tensor before = at::randn({1, 1, 1, 8}, at::kDouble).expand({1, 1, 50, 8});
+  AttentionInputs in{.key = rope.apply(before, 0), .key_before_rope = before, .rope = &rope};
+  const auto pair_error = [&](KeyPoint point) {
+    const KvTensorCodec codec(KvTensorOptions{.bits = 3, .rope = point}, ChannelTransform());
+    return (quantized_key(in, codec) - in.key).view({50, 2, 4}).square().sum(1).sqrt();
+  };
+  const at::Tensor error = pair_error(KeyPoint::kBeforeRope);
+  // Rotations are orthonormal to rounding.
+  REQUIRE((error - error.narrow(0, 0, 1)).abs().max().item<double>() < 1e-14);
+  const at::Tensor after = pair_error(KeyPoint::kAfterRope);
+  REQUIRE((after - after.narrow(0, 0, 1)).abs().max().item<double>() > 1e-3);
+  // 16 bits before RoPE is the key after it, bit for bit.
+  const KvTensorCodec exact(KvTensorOptions{.rope = KeyPoint::kBeforeRope}, ChannelTransform());
+  REQUIRE(at::equal(quantized_key(in, exact), in.key));
+}
+
+TEST_CASE("attention: a channel that stands out is stationary before RoPE only") {
+  at::manual_seed(18);
+  ModelConfig model;
+  model.head_dim = 8;
+  const Rope rope(model, at::kDouble, at::kCPU);
+  at::Tensor before = at::randn({1, 1, 400, 8}, at::kDouble);
+  before.select(3, 1).add_(20);
+  const AttentionInputs in{.key = rope.apply(before, 0), .key_before_rope = before, .rope = &rope};
+  const auto error = [&](KeyPoint point) {
+    const at::Tensor x = point == KeyPoint::kBeforeRope ? before : in.key;
+    const GridConstants range{x.amin({0, 2}), x.amax({0, 2}), {}};
+    const KvTensorCodec codec({.bits = 3, .rope = point, .range = KvRange::kStatic},
+                              ChannelTransform(), range);
+    return (quantized_key(in, codec) - in.key).square().mean().item<double>();
+  };
+  // Turned, the offset of 20 makes ranges of two channels about 46 wide in place of 6; the mean
+  // over 8 channels grows by a quarter of the square of that.
+  REQUIRE(error(KeyPoint::kBeforeRope) < 0.2 * error(KeyPoint::kAfterRope));
+}
+
+TEST_CASE("channels: a pair shares its scale before RoPE, by hand") {
+  KvTensorOptions options{.bits = 4, .rope = KeyPoint::kBeforeRope};
+  options.channel = {ChannelMode::kStatic, ChannelMode::kStatic, 1.0};
+  const ChannelRange range{at::tensor({-1.0, -2.0, -8.0, 0.0}, at::kDouble).view({1, 4}),
+                           at::tensor({1.0, 2.0, 8.0, 4.0}, at::kDouble).view({1, 4})};
+  const ChannelTransform channels = static_channels(options, range);
+  // Half ranges 1, 2, 8, 2; pairs (0, 2) and (1, 3).
+  const at::Tensor expected = at::tensor({std::sqrt(8.0), 2.0, std::sqrt(8.0), 2.0}, at::kDouble);
+  REQUIRE((channels.scale[0] - expected).abs().max().item<double>() < 1e-15);
+  REQUIRE(at::equal(channels.shift[0], at::tensor({0.0, 0.0, 0.0, 2.0}, at::kDouble)));
 }
 
 TEST_CASE("attention: static channels go through the cache unchanged") {
@@ -93,7 +222,8 @@ TEST_CASE("attention: static channels go through the cache unchanged") {
   range.add(k);
   const KvCodec codec{{options, range}, {}};
   const KvViewOptions view{.mode = ViewMode::kPast};
-  REQUIRE((quantized_attention(q, k, v, codec, view, 0) - by_cache(q, k, v, codec, view, 0))
+  REQUIRE((quantized_attention(inputs(q, k, v, 0), codec, view) -
+           by_cache(inputs(q, k, v, 0), codec, view))
               .abs()
               .max()
               .item<double>() < 1e-9);
@@ -116,7 +246,8 @@ TEST_CASE("attention: the newest token is in full precision under past, by hand"
   const double past = 4.0 / 3, own = 1.9, own_quantized = 2.0, root = std::sqrt(3.0);
   const auto weight = [&](double a, double b) { return 1 / (1 + std::exp((a - b) / root)); };
   const auto last = [&](ViewMode mode) {
-    return quantized_attention(q, k, v, codec, {.mode = mode}, 0)[0][0][1][0].item<double>();
+    return quantized_attention(inputs(q, k, v, 0), codec, {.mode = mode})[0][0][1][0]
+        .item<double>();
   };
   REQUIRE(last(ViewMode::kPast) == Approx(weight(past, own)).epsilon(1e-12));
   REQUIRE(last(ViewMode::kAll) == Approx(weight(past, own_quantized)).epsilon(1e-12));
@@ -132,7 +263,7 @@ TEST_CASE(
   for (const Case& c : cases()) {
     if (c.view.prefill > 0) continue;
     const KvCodec codec{{c.key, ChannelRange()}, {c.value, ChannelRange()}};
-    const at::Tensor whole = quantized_attention(q, k, v, codec, c.view, 0);
+    const at::Tensor whole = quantized_attention(inputs(q, k, v, 0), codec, c.view);
     for (const auto& [index, length] :
          std::vector<std::pair<int64_t, int64_t>>{{0, 33}, {1, 17}, {2, 2}}) {
       const auto part = [&, i = index, n = length](const at::Tensor& x) {
@@ -140,10 +271,11 @@ TEST_CASE(
       };
       INFO(c.name << ", row " << index);
       // Matrix products of another shape may sum in another order.
-      REQUIRE((quantized_attention(part(q), part(k), part(v), codec, c.view, 0) - part(whole))
-                  .abs()
-                  .max()
-                  .item<double>() < 1e-12);
+      REQUIRE(
+          (quantized_attention(inputs(part(q), part(k), part(v), 0), codec, c.view) - part(whole))
+              .abs()
+              .max()
+              .item<double>() < 1e-12);
     }
   }
 }
@@ -153,7 +285,8 @@ TEST_CASE("attention: 16 bits in every mode is full precision, bit for bit") {
   const at::Tensor q = at::randn({1, 4, 30, 8}), k = at::randn({1, 2, 30, 8}),
                    v = at::randn({1, 2, 30, 8});
   for (const Case& c : cases())
-    REQUIRE(at::equal(quantized_attention(q, k, v, {}, c.view, 0), full_attention(q, k, v, 0)));
+    REQUIRE(
+        at::equal(quantized_attention(inputs(q, k, v, 0), {}, c.view), full_attention(q, k, v, 0)));
 }
 
 TEST_CASE("view: masks of the table by hand") {

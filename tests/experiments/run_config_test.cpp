@@ -105,16 +105,19 @@ TEST_CASE("run config: every option that can change a number changes the canonic
         ", view: {mode: past, prefill: 1}", ", view: {mode: kivi, window: 2}", ", name: x"}) {
     differs(with_entry(more));
   }
-  for (const char* method : {"{name: rtn, weight: {bits: 4}, kv: {bits: 3}}",
-                             "{name: rtn, weight: {bits: 3}, kv: {bits: 4}}",
-                             "{name: rtn, weight: {bits: 4, group_size: 8}, kv: {bits: 4}}",
-                             "{name: rtn, weight: {bits: 4, form: minimum}, kv: {bits: 4}}",
-                             "{name: rtn, weight: {bits: 4, range: raw}, kv: {bits: 4}}",
-                             "{name: rtn, weight: {bits: 4, per_tensor: true}, kv: {bits: 4}}",
-                             "{name: rtn, weight: {bits: 4, scale_dtype: float16}, kv: {bits: 4}}",
-                             "{name: rtn, weight: {bits: 4}, kv: {bits: 4, key: {bits: 3}}}",
-                             "{name: rtn, weight: {bits: 4}, kv: {bits: 4, value: {bits: 3}}}",
-                             "{name: rtn, weight: {bits: 4}, kv: {bits: 4, group_size: 8}}"}) {
+  for (const char* method :
+       {"{name: rtn, weight: {bits: 4}, kv: {bits: 3}}",
+        "{name: rtn, weight: {bits: 3}, kv: {bits: 4}}",
+        "{name: rtn, weight: {bits: 4, group_size: 8}, kv: {bits: 4}}",
+        "{name: rtn, weight: {bits: 4, form: minimum}, kv: {bits: 4}}",
+        "{name: rtn, weight: {bits: 4, range: raw}, kv: {bits: 4}}",
+        "{name: rtn, weight: {bits: 4, per_tensor: true}, kv: {bits: 4}}",
+        "{name: rtn, weight: {bits: 4, scale_dtype: float16}, kv: {bits: 4}}",
+        "{name: rtn, weight: {bits: 4}, kv: {bits: 4, key: {bits: 3}}}",
+        "{name: rtn, weight: {bits: 4}, kv: {bits: 4, value: {bits: 3}}}",
+        "{name: rtn, weight: {bits: 4}, kv: {bits: 4, group_size: 8}}",
+        "{name: rtn, weight: {bits: 4}, kv: {bits: 4, outliers: 0.1}}",
+        "{name: rtn, weight: {bits: 4}, kv: {bits: 4, key: {rope: before}}}"}) {
     differs(with_method(method));
   }
   for (const char* dataset : {"{name: self, samples: 3}", "{name: self, length: 7}",

@@ -37,7 +37,7 @@ class BlockFixture {
                         int64_t length = 24)
       : source_(std::make_shared<const Checkpoint>(source(model)),
                 {.dtype = dtype, .resident_bytes = int64_t{1} << 30}),
-        chain_(source_, embedded(length), int64_t{1} << 30) {}
+        chain_(source_, random_tokens(length), int64_t{1} << 30) {}
 
   ModelSource& model() { return source_; }
   CalibrationChain& chain() { return chain_; }
@@ -106,12 +106,12 @@ class BlockFixture {
   }
 
  private:
-  std::vector<at::Tensor> embedded(int64_t length) {
+  std::vector<at::Tensor> random_tokens(int64_t length) const {
     const int64_t vocab = source_.config().vocab_size;
     std::vector<at::Tensor> batches;
     for (uint64_t i = 0; i < 2; ++i) {
       const at::Generator generator = at::detail::createCPUGenerator(100 + i);
-      batches.push_back(source_.embed(at::randint(vocab, {2, length}, generator, at::kLong)));
+      batches.push_back(at::randint(vocab, {2, length}, generator, at::kLong));
     }
     return batches;
   }

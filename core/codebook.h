@@ -1,0 +1,17 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace wkvq {
+
+/// The `size` values c that minimize sum_i w_i min_j (x_i - c_j)^2, ascending, float64: weighted
+/// k-means in one dimension (KVQuant's nuq, section 3.3), solved exactly by dynamic programming
+/// over the sorted values rather than by iteration from a guess. `x` and `weights` are flat and
+/// equally long; weights are not negative, undefined means 1 each (as do weights that are all 0).
+/// More than 2048 different values are merged into as many equal intervals first, each represented
+/// by its weighted mean. Fewer different values than `size`: the largest one is repeated.
+at::Tensor fit_codebook(const at::Tensor& x, const at::Tensor& weights, int64_t size);
+
+}  // namespace wkvq

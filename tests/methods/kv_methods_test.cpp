@@ -1,0 +1,206 @@
+#include "core/codebook.h"
+#include "core/decoder.h"
+#include "core/pipeline.h"
+#include "core/torch_headers.h"
+#include "methods/common/learned_block.h"
+#include "tests/support/block_fixture.h"
+
+using namespace wkvq;
+
+namespace {
+
+const char* const kGqa = "tests/golden/models/llama_gqa_head_dim";
+const char* const kMqa = "tests/golden/models/llama_mqa";
+
+struct Run {
+  std::vector<QuantizedBlock> blocks;
+  at::Tensor one_pass, decoded, full;
+};
+
+/// A batch through the blocks that `method` quantizes, in one pass, token by token, and in full
+/// precision.
+Run run(test::BlockFixture& fixture, const std::string& text, int64_t length) {
+  const at::NoGradGuard no_grad;
+  const std::unique_ptr<Method> method = test::method_of(text);
+  method->check(fixture.model().config());
+  check_kv_options(method->kv(), method->kv().view, fixture.model().config());
+  const at::Tensor tokens = (at::arange(2 * length, at::kLong) * 11 + 3).fmod(64).view({2, length});
+  const at::Tensor hidden = fixture.model().embed(tokens);
+  BlockPass pass{.streams = {{.batches = {{hidden, method->kv().view}}},
+                             {.full_precision = true, .batches = {{hidden, {}}}}},
+                 .calibration = &fixture.chain(),
+                 .keep_blocks = true};
+  run_blocks(fixture.model(), *method, pass, fixture.recorder());
+  Decoder decoder(fixture.model(), pass.blocks, method->kv().view);
+  std::vector<at::Tensor> steps;
+  for (int64_t t = 0; t < length; ++t) steps.push_back(decoder.step(tokens.narrow(1, t, 1)));
+  return {pass.blocks, pass.streams[0].batches[0].hidden, at::cat(steps, 1),
+          pass.streams[1].batches[0].hidden};
+}
+
+at::Tensor recorded(test::BlockFixture& fixture, const std::string& name) {
+  const Array& array = fixture.recorder().arrays.at(name);
+  return at::tensor(at::ArrayRef<double>(array.values), at::kDouble).view(array.shape);
+}
+
+double largest(const at::Tensor& x) {
+  return x.abs().max().item<double>();
+}
+
+}  // namespace
+
+TEST_CASE("kv methods: one pass through a model equals decoding, alone and with weight methods") {
+  // Keys keep no outliers here: in the first block a key before RoPE depends on its token alone,
+  // and calibration knows all 64 tokens, so that some would lie exactly on a threshold, where the
+  // rounding of products of another shape decides. attention_test covers them.
+  struct Case {
+    const char *model, *method;
+  };
+  for (const auto& [model, method] : std::vector<Case>{
+           {kGqa, "{name: kvquant, kv: {bits: 2, outliers: 0.1, key: {outliers: 0}}}"},
+           {kMqa, "{name: kvquant, weight: {bits: 4, group_size: 16}, kv: {view: {mode: all}}}"},
+           {kGqa, "{name: kivi, kv: {key: {group_size: 4}, view: {window: 8}}}"},
+           {kMqa,
+            "{name: rotation, rounding: gptq, weight: {bits: 4, group_size: 16}, "
+            "kv: {bits: 4, rotate: hadamard}}"},
+           {kGqa,
+            "{name: wkvquant, weight: {bits: 4, group_size: 16}, training: {epochs: 1}, "
+            "kv: {key: {axis: time, group_size: 4}, view: {mode: kivi, window: 4}}}"},
+           {kGqa,
+            "{name: gptq, weight: {bits: 4, group_size: 16}, kv: {bits: 3, grid: nuq, "
+            "outliers: 0.1, key: {rope: before, range: static, outliers: 0}}}"},
+           {kGqa,
+            "{name: omniquant, weight: {bits: 4, group_size: 16}, training: {epochs: 1}, "
+            "kv: {bits: 3, grid: nuq, fit_weights: fisher, key: {rope: before, range: "
+            "static}}}"}}) {
+    test::BlockFixture fixture(model);
+    const Run result = run(fixture, method, 20);
+    INFO(method << " on " << model);
+    // The project's bound for equal views in float64.
+    CHECK(largest(result.one_pass - result.decoded) < 1e-9);
+    CHECK(largest(result.one_pass - result.full) > 1e-4);
+    const double error =
+        ((result.one_pass - result.full).square().sum() / result.full.square().sum())
+            .sqrt()
+            .item<double>();
+    CHECK(error < 0.5);  // noise alone would give sqrt(2)
+  }
+}
+
+TEST_CASE("kvquant: ranges and codebook are those of the block's own keys, without the sink") {
+  test::BlockFixture fixture(kGqa);
+  const QuantizedBlock block =
+      fixture.calibrated("{name: kvquant, kv: {fit_weights: none, outliers: 0}}", 1);
+  const test::MemoryRecorder& recorder = fixture.recorder();
+  std::vector<at::Tensor> keys;
+  for (const at::Tensor& hidden : fixture.inputs(1)) {
+    const AttentionInputs in = attention_inputs(fixture.model().config(), block.weights,
+                                                fixture.model().rope(), hidden, 0);
+    const int64_t seq = hidden.size(1);
+    keys.push_back(in.key_before_rope.narrow(2, 1, seq - 1).transpose(1, 2).flatten(0, 1));
+  }
+  const at::Tensor x = at::cat(keys);  // [tokens, kv_heads, head_dim]
+  const std::string group = "/calibration/block_01/key/";
+  CHECK(at::equal(recorded(fixture, group + "low"), x.amin(0)));
+  CHECK(at::equal(recorded(fixture, group + "high"), x.amax(0)));
+  CHECK(std::get<double>(recorder.attributes.at(group + "outlier_share")) == 0);
+  const at::Tensor middle = (x.amax(0) + x.amin(0)) / 2, half = (x.amax(0) - x.amin(0)) / 2;
+  CHECK(largest(recorded(fixture, group + "codebook") -
+                fit_codebook(((x - middle) / half).flatten(), {}, 16)) < 1e-12);
+  CHECK(recorder.arrays.contains("/calibration/block_01/value/codebook"));
+  CHECK(!recorder.arrays.contains("/calibration/block_01/value/low"));
+}
+
+TEST_CASE("kvquant: Fisher weights fit another codebook, outliers leave it") {
+  const auto codebook = [](const std::string& kv) {
+    test::BlockFixture fixture(kGqa);
+    fixture.calibrated("{name: kvquant, kv: {bits: 3, " + kv + "}}", 1);
+    return std::pair{recorded(fixture, "/calibration/block_01/key/codebook"),
+                     std::get<double>(fixture.recorder().attributes.at(
+                         "/calibration/block_01/key/outlier_share"))};
+  };
+  const auto [fisher, few] = codebook("outliers: 0");
+  const auto [plain, none] = codebook("outliers: 0, fit_weights: none");
+  CHECK(largest(fisher - plain) > 1e-3);
+  CHECK((few == 0 && none == 0));
+  // 4 windows of 23 tokens: 5 of 92 at either end.
+  const auto [inliers, share] = codebook("outliers: 0.1");
+  CHECK(share == Approx(10.0 / 92));
+  CHECK(largest(inliers - fisher) > 1e-3);
+  CHECK(largest(inliers) <= 1 + 1e-12);
+}
+
+TEST_CASE("kvquant: more of each ingredient, less error of the cache") {
+  const auto error = [](const std::string& kv) {
+    test::BlockFixture fixture(kGqa);
+    const Run result = run(fixture, "{name: kvquant, kv: {bits: 3, " + kv + "}}", 20);
+    return (result.one_pass - result.full).square().mean().sqrt().item<double>();
+  };
+  const double plain = error("outliers: 0, grid: uniform, fit_weights: none");
+  CHECK(error("outliers: 0.2, grid: uniform, fit_weights: none") < plain);
+  CHECK(error("outliers: 0.2") < plain);
+}
+
+TEST_CASE("kivi: published defaults; a text shorter than the window is in full precision") {
+  const std::unique_ptr<Method> method = test::method_of("{name: kivi}");
+  const KvOptions& kv = method->kv();
+  CHECK((kv.key.bits == 2 && kv.key.axis == KvAxis::kTime && kv.key.group_size == 32));
+  CHECK((kv.value.bits == 2 && kv.value.axis == KvAxis::kToken));
+  CHECK((kv.key.form == QuantForm::kMinimum && kv.value.form == QuantForm::kMinimum));
+  CHECK(kv.view.name() == "kivi-w128");
+  CHECK(method->calibration_needs() == CalibrationNeeds::kNone);
+  test::BlockFixture fixture(kGqa);
+  const Run result = run(fixture, "{name: kivi}", 20);
+  CHECK(largest(result.one_pass - result.full) < 1e-12);  // the order of sums
+
+  // Channels that are constant in time, tokens whose channels are equal: exact with 2 bits.
+  const at::Tensor key = test::random_tensor({1, 2, 1, 12}, 1).expand({1, 2, 32, 12});
+  CHECK(at::equal(KvTensorCodec(kv.key, ChannelTransform()).fake(key), key));
+  const at::Tensor value = test::random_tensor({1, 2, 32, 1}, 2).expand({1, 2, 32, 12});
+  CHECK(at::equal(KvTensorCodec(kv.value, ChannelTransform()).fake(value), value));
+}
+
+TEST_CASE("kv options: fields for both go over a method's defaults of either; views by mode") {
+  const auto kv = [](const std::string& text) {
+    return test::method_of("{name: kvquant, kv: " + text + "}")->kv();
+  };
+  const KvOptions bits = kv("{bits: 3}");
+  CHECK((bits.key.bits == 3 && bits.value.bits == 3));
+  CHECK((bits.key.range == KvRange::kStatic && bits.value.range == KvRange::kDynamic));
+  CHECK(bits.view.name() == "past-s1");
+  CHECK(kv("{range: dynamic}").key.range == KvRange::kDynamic);
+  CHECK(kv("{range: dynamic, key: {range: static}}").key.range == KvRange::kStatic);
+  CHECK(kv("{view: {mode: all}}").view.name() == "all");
+  CHECK(kv("{view: {window: 8}}").view.name() == "past-w8-s1");
+}
+
+TEST_CASE("learned channels before RoPE: one scale a pair, gradients reach scale and shift") {
+  test::BlockFixture fixture(kGqa);
+  QuantizedBlock full{fixture.model().block(0), {}};
+  const BlockContext context = fixture.context(0, full);
+  LearnedOptions options;
+  options.learn.clip = false;
+  options.kv.key = {.bits = 3, .rope = KeyPoint::kBeforeRope};
+  options.kv.key.channel = {ChannelMode::kLearned, ChannelMode::kLearned, 0.5};
+  LearnedBlock block(context, options);
+  const ModelConfig& model = fixture.model().config();
+  const at::Tensor scale = block.parameters().at("key.log_scale");
+  REQUIRE(scale.sizes() == at::IntArrayRef({model.kv_heads, model.head_dim / 2}));
+  REQUIRE(block.parameters().at("key.shift").size(1) == model.head_dim);
+
+  const at::AutoGradMode with_gradients(true);
+  const QuantizedBlock built = block.build();
+  const at::Tensor out =
+      forward_block(model, 0, built.weights, fixture.model().rope(), fixture.inputs(0)[0], 0,
+                    attention_of(built.codec, {.mode = ViewMode::kPast}));
+  const auto gradients =
+      torch::autograd::grad({out.square().sum()}, {scale, block.parameters().at("key.shift")});
+  for (const at::Tensor& g : gradients) CHECK((g != 0).to(at::kDouble).mean().item<double>() > 0.9);
+}
+
+TEST_CASE("learned transformation and static ranges are refused together") {
+  test::BlockFixture fixture(kGqa);
+  const auto method =
+      test::method_of("{name: omniquant, learn_transform: true, kv: {bits: 4, range: static}}");
+  REQUIRE_CONFIG_ERROR(method->check(fixture.model().config()), "expected range: dynamic");
+}
