@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -28,10 +29,16 @@ std::vector<T> column(const hdf5::Reader& file, const std::string& name) {
   config_error("column '{}' of {} has another type than wkvq sensitivity writes", name, kRows);
 }
 
+bool missing(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) == names.end();
+}
+
 }  // namespace
 
 void BudgetOptions::visit(OptionVisitor& v) {
   v("from", from, "run file of wkvq sensitivity; empty: no bits are picked");
+  v.choice("measure", measure, {"nll", "kl"},
+           "summed over places: increase of the mean NLL, or mean KL divergence");
   v("average_weight_bits", average_weight_bits,
     "most bits a weight on average; 0: weight.bits everywhere");
   v("average_kv_bits", average_kv_bits,
@@ -47,17 +54,23 @@ void BudgetOptions::visit(OptionVisitor& v) {
     v.reject("from", fmt::format("no file '{}'; expected a run file of wkvq sensitivity", from));
 }
 
-BitBudget::BitBudget(const BudgetOptions& options) : from_(options.from) {
+BitBudget::BitBudget(const BudgetOptions& options)
+    : from_(options.from), measure_(options.measure == BudgetMeasure::kKl ? "kl" : "nll_increase") {
   const hdf5::Reader file(from_);
   run_id_ = text_of(file, "run_id");
   model_fingerprint_ = text_of(file, "model_fingerprint");
   if (run_id_.empty() || text_of(file, "status") != "done" || file.datasets(kRows).empty())
     config_error("'{}' is not the run file of a finished wkvq sensitivity", from_);
+  if (missing(file.datasets(kRows), measure_))
+    config_error(
+        "method.budget.measure: '{}' has no column '{}'; expected measure: nll, or a sensitivity "
+        "run whose evaluation has kl: true",
+        from_, measure_);
   const auto block = column<int64_t>(file, "block");
   const auto part = column<std::string>(file, "part");
   const auto bits = column<int64_t>(file, "bits");
   const auto elements = column<int64_t>(file, "elements");
-  const auto loss = column<double>(file, "nll_increase");
+  const auto loss = column<double>(file, measure_);
   if (part.size() != block.size() || bits.size() != block.size() ||
       elements.size() != block.size() || loss.size() != block.size())
     config_error("'{}': the columns of {} differ in length", from_, kRows);
@@ -121,9 +134,10 @@ void BitBudget::record(Recorder& recorder) const {
       loss.push_back(point.loss);
     }
     recorder.attribute(group, "average_bits", average(front.picked));
-    recorder.attribute(group, "predicted_nll_increase", front.picked.loss);
+    recorder.attribute(group, "predicted_loss", front.picked.loss);
     recorder.column(group, "average_bits", bits);
-    recorder.column(group, "nll_increase", loss);
+    recorder.attribute(group, "measure", measure_);
+    recorder.column(group, "loss", loss);
   }
 }
 

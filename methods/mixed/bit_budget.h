@@ -9,10 +9,15 @@
 
 namespace wkvq {
 
+/// What is summed over places: the increase of the mean NLL, or the mean KL divergence from full
+/// precision, which the noise of text hardly touches.
+enum class BudgetMeasure { kNll, kKl };
+
 /// `budget:` of method mixed. Averages are of bits a stored value, scales and minima not counted:
 /// over the elements of all linears, and over those of all keys and values of a token.
 struct BudgetOptions {
   std::string from;
+  BudgetMeasure measure = BudgetMeasure::kNll;
   double average_weight_bits = 0;
   double average_kv_bits = 0;
 
@@ -20,7 +25,7 @@ struct BudgetOptions {
 };
 
 /// Bits of places under a budget, from the losses that `wkvq sensitivity` measured: the assignment
-/// that minimizes the sum of the NLL increases of single parts.
+/// that minimizes the sum of the losses of single parts.
 class BitBudget {
  public:
   BitBudget() = default;  ///< picks nothing
@@ -33,8 +38,8 @@ class BitBudget {
   const std::string& run_id() const { return run_id_; }
   /// ConfigError where the file is of another model.
   void require_model(const std::string& fingerprint) const;
-  /// Writes the fronts, /calibration/front_weights and front_kv: columns average_bits and
-  /// nll_increase; attributes average_bits and predicted_nll_increase of what was picked.
+  /// Writes the fronts, /calibration/front_weights and front_kv: columns average_bits and loss;
+  /// attributes average_bits and predicted_loss of what was picked, and measure.
   void record(Recorder& recorder) const;
 
  private:
@@ -46,7 +51,7 @@ class BitBudget {
   using Parts = std::map<std::pair<int64_t, std::string>, BitPlace>;
   void pick(const Parts& parts, const std::string& name, double average_bits);
 
-  std::string from_, run_id_, model_fingerprint_;
+  std::string from_, run_id_, model_fingerprint_, measure_;
   std::map<std::pair<int64_t, std::string>, int64_t> bits_;
   std::map<std::string, Front> fronts_;  ///< by name: weights, kv
 };

@@ -183,7 +183,7 @@ TEST_CASE("sensitivity: the command writes one run file, from which mixed picks 
     return std::get<double>(recorder.attributes.at("/cost/stored_bits_per_" + name));
   };
   CHECK((cost("key") + cost("value")) / 2 == Approx(static_cast<double>(total) / 12 + 1));
-  CHECK(recorder.columns.contains("/calibration/front_kv/nll_increase"));
+  CHECK(recorder.columns.contains("/calibration/front_kv/loss"));
   CHECK(std::get<double>(recorder.attributes.at("/calibration/front_kv/average_bits")) ==
         Approx(static_cast<double>(total) / 12));
 }

@@ -41,7 +41,8 @@ struct SensitivityRow {
 
 /// A run file as `wkvq sensitivity` writes it, 10 elements a place.
 std::filesystem::path write_sensitivity(const std::filesystem::path& path,
-                                        const std::vector<SensitivityRow>& rows) {
+                                        const std::vector<SensitivityRow>& rows,
+                                        const std::vector<SensitivityRow>* divergence = nullptr) {
   RunFileWriter writer(path, {"sensitivity-1", "demo", "model: {path: m}\n"});
   writer.attribute("/", "model_fingerprint", "abc");
   std::vector<int64_t> block, bits;
@@ -57,6 +58,11 @@ std::filesystem::path write_sensitivity(const std::filesystem::path& path,
   writer.column("/sensitivity", "part", part);
   writer.column("/sensitivity", "bits", bits);
   writer.column("/sensitivity", "nll_increase", increase);
+  if (divergence) {
+    std::vector<double> kl;
+    for (const SensitivityRow& row : *divergence) kl.push_back(row.nll_increase);
+    writer.column("/sensitivity", "kl", kl);
+  }
   writer.column("/sensitivity", "elements", std::vector<int64_t>(rows.size(), 10));
   writer.finish();
   return path;
@@ -218,21 +224,32 @@ TEST_CASE("mixed: a budget picks by hand, records its front and refuses foreign 
   const test::TemporaryFolder folder;
   const auto path = write_sensitivity(folder / "s.h5", kRows);
   test::MemoryRecorder recorder;
-  BitBudget({path.string(), 3, 2.5}).record(recorder);
+  BitBudget({path.string(), BudgetMeasure::kNll, 3, 2.5}).record(recorder);
   // Two of two weights at 2 and 4 bits: block 0 gains 0.9 by 4 bits, block 1 0.15.
-  CHECK(BitBudget({path.string(), 3, 0}).bits(0, "weights") == 4);
-  CHECK(BitBudget({path.string(), 3, 0}).bits(1, "weights") == 2);
-  CHECK(BitBudget({path.string(), 3, 0}).bits(0, "keys") == 0);
+  CHECK(BitBudget({path.string(), BudgetMeasure::kNll, 3, 0}).bits(0, "weights") == 4);
+  CHECK(BitBudget({path.string(), BudgetMeasure::kNll, 3, 0}).bits(1, "weights") == 2);
+  CHECK(BitBudget({path.string(), BudgetMeasure::kNll, 3, 0}).bits(0, "keys") == 0);
   const auto number = [&](const std::string& name) {
     return std::get<double>(recorder.attributes.at("/calibration/" + name));
   };
   CHECK(number("front_weights/average_bits") == 3);
-  CHECK(number("front_weights/predicted_nll_increase") == Approx(0.3));
+  CHECK(number("front_weights/predicted_loss") == Approx(0.3));
   CHECK(number("front_kv/average_bits") == 2.5);
-  CHECK(number("front_kv/predicted_nll_increase") == Approx(0.055));
+  CHECK(number("front_kv/predicted_loss") == Approx(0.055));
   const auto& bits =
       std::get<std::vector<double>>(recorder.columns.at("/calibration/front_kv/average_bits"));
   CHECK(bits == std::vector<double>{2, 2.5, 3, 3.5, 4});
+
+  REQUIRE_CONFIG_ERROR(test::method_of(name_of(path, "measure: kl, average_kv_bits: 3")),
+                       "has no column 'kl'");
+  // By divergence the values of block 1 are what needs bits.
+  auto other = kRows;
+  for (SensitivityRow& row : other)
+    row.nll_increase = row.block == 1 && row.part == "values" && row.bits == 2 ? 1 : 0.001;
+  const auto both = write_sensitivity(folder / "kl.h5", kRows, &other);
+  const BitBudget by_kl({both.string(), BudgetMeasure::kKl, 0, 2.5});
+  CHECK(by_kl.bits(1, "values") == 4);
+  CHECK(by_kl.bits(0, "keys") == 2);
 
   REQUIRE_CONFIG_ERROR(test::method_of(name_of(path, "average_kv_bits: 1.5")),
                        "method.budget: an average of 1.5 bits is below the least");
