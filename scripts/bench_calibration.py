@@ -17,9 +17,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 WKVQ = ROOT / "build/wkvq"
 MINI = ROOT / "datasets/mini"
 THREADS = 2
-# Largest relative difference of two losses of the same work. In float64 codes are the same everywhere and sums differ
-# by rounding; in float32 some codes fall to the other side, and the steps after them go another way.
-LIKE = {"float64": 1e-9, "float32": 1e-3}
+# Largest relative difference of two losses of the same work, in float64, where codes are the same everywhere and sums
+# differ by rounding. In float32 some codes fall to the other side; Adam makes whole steps of gradients that are nearly
+# zero, so trainings drift apart by a per cent while they do the same.
+LIKE = 1e-9
 
 
 def without_ties(folder):
@@ -106,23 +107,28 @@ def step_cost(folder, work):
           f"(3 + 2k) / 3 = {bound:.2f}, of which it is {ratio / bound:.2f}")
 
 
+def same_work(folder, work):
+    """Both sides in float64 on little text."""
+    torch.set_default_dtype(torch.float64)
+    few = argparse.Namespace(samples=2, length=64, epochs=2, rounds=1, dtype="float64")
+    worst = calibration(folder, few)
+    torch.set_default_dtype(torch.float32)
+    if worst > LIKE:
+        raise SystemExit(f"the losses differ by {worst:.1e}: this is not the same work")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="2 samples x 64 tokens, 2 epochs, float64: equal losses?")
+    parser.add_argument("--small", action="store_true", help="only the proof that both sides do the same work")
     parser.add_argument("--rounds", type=int, default=3)
     work = parser.parse_args()
-    work.samples, work.length, work.epochs = (2, 64, 2) if work.small else (32, 512, 10)
-    work.dtype = "float64" if work.small else "float32"
+    work.samples, work.length, work.epochs, work.dtype = 32, 512, 10, "float32"
     torch.set_num_threads(THREADS)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = pathlib.Path(temporary)
-        without_ties(folder)
-        torch.set_default_dtype(getattr(torch, work.dtype))
-        worst = calibration(folder, work)
-        if not work.small:
-            step_cost(folder, work)
-    if worst > LIKE[work.dtype]:
-        raise SystemExit(f"the losses differ by {worst:.1e}: this is not the same work")
+    for part in (same_work,) if work.small else (same_work, calibration, step_cost):
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = pathlib.Path(temporary)
+            without_ties(folder)
+            part(folder, work)
 
 
 if __name__ == "__main__":

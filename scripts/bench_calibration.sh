@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Calibration speed of wkvquant beside the same algorithm in eager PyTorch, and what a training step costs.
-# usage: scripts/bench_calibration.sh [--small] [--rounds N]
+# usage: scripts/bench_calibration.sh [--small] [--rounds N]   (--small: only the proof that both do the same work)
 # Takes torch from .venv (scripts/bootstrap.sh) and what else it needs from .venv-bench, made here at the first call.
 set -euo pipefail
 cd "$(dirname "$0")/.."
