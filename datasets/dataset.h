@@ -57,8 +57,8 @@ std::vector<std::string> dataset_names();
 /// where there is not one whole window.
 std::vector<std::vector<int32_t>> cut_windows(const Corpus& corpus, int64_t length, int64_t limit);
 
-/// `count` of the windows that `corpus` is cut into: seed 0 takes the first ones in order, any other
-/// seed draws them without repetition, in the order drawn. ConfigError where there are fewer.
+/// `count` of the windows that `corpus` is cut into: seed 0 takes the first ones in order, any
+/// other seed draws them without repetition, in the order drawn. ConfigError where there are fewer.
 std::vector<std::vector<int32_t>> choose_windows(const Corpus& corpus, int64_t length,
                                                  int64_t count, int64_t seed);
 

@@ -119,39 +119,6 @@ class Eager:
                  for name in ("q_proj", "k_proj", "v_proj")]
         return self.rotate(split[0]), self.rotate(split[1]), split[2]
 
-    def importance(self, block, hidden):
-        """Sum of squares of every input of each linear, over the tokens of `hidden`."""
-        sums = {}
-
-        def see(names, x):
-            for name in names:
-                sums[name] = sums.get(name, 0) + x.square().flatten(0, -2).sum(0)
-
-        for sample in hidden.split(max(1, CHAIN_TOKENS // hidden.size(1))):
-            see(("q_proj", "k_proj", "v_proj"), self.norm(sample, block["input_layernorm"]))
-            heads = full_attention(*self.project(block, sample)).transpose(1, 2).flatten(2)
-            see(("o_proj",), heads)
-            x = self.norm(sample + F.linear(heads, block["o_proj"]), block["post_attention_layernorm"])
-            see(("gate_proj", "up_proj"), x)
-            see(("down_proj",), F.silu(F.linear(x, block["gate_proj"])) * F.linear(x, block["up_proj"]))
-        return sums
-
-    def clip_start(self, weight, importance):
-        """The ratio of every group that costs least, as a logit, [out, groups]."""
-        bits, group = self.options["bits"], self.options["group"]
-        shape = (weight.size(0), -(-weight.size(1) // group))
-        ratio, best, least = 1 - 1 / (4 * (2**bits - 1)), None, None
-        while ratio > 0.49:
-            ratios = torch.full(shape, ratio)
-            error = (quantize_weight(weight, ratios.logit(), ratios.logit(), bits, group) - weight).square() * importance
-            cost = F.pad(error, (0, -weight.size(1) % group)).view(*shape, group).sum(2)
-            if best is None:
-                best, least = ratios, cost
-            better = cost < least
-            best, least = torch.where(better, ratios, best), torch.where(better, cost, least)
-            ratio = 0.95 if ratio > 0.95 else ratio - 0.05
-        return best.logit()
-
     def forward(self, block, hidden, attention):
         heads = attention(*self.project(block, hidden))
         middle = hidden + F.linear(heads.transpose(1, 2).flatten(2), block["o_proj"])
@@ -168,11 +135,11 @@ class Eager:
         """Initial parameters and their rates, by name."""
         values, rates = {}, {}
         with torch.no_grad():
-            importance = self.importance(block, hidden)
             for name in LINEARS:
-                start = self.clip_start(block[name], importance[name])
+                groups = (block[name].size(0), -(-block[name].size(1) // self.options["group"]))
+                ratio = 1 - 1 / (4 * (2 ** self.options["bits"] - 1))  # a quarter of a step
                 for side in ("high", "low"):
-                    values[f"{name}.{side}"] = start.clone()
+                    values[f"{name}.{side}"] = torch.full(groups, ratio).logit()
                     rates[f"{name}.{side}"] = 1e-2
             projected = [self.project(block, x)[1:] for x in hidden.split(1)]
         for side, parts in zip(("key", "value"), zip(*projected)):

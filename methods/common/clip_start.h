@@ -8,12 +8,15 @@
 
 namespace wkvq {
 
-/// Where learned clipping begins: for every group of every linear of `weights` the factor on its
-/// range, [rows, groups], out of 1 - 1 / (4 n) (a quarter of a step at each end, n = highest code),
-/// 0.95, 0.9, ..., 0.5, that costs least: sum over the group of E[x^2] (w - w')^2, x the linear's
-/// calibration inputs. OmniQuant begins at sigmoid(4) = 0.982 everywhere, which leaves short
-/// training far from the optimum at few bits and costs 8 bits two whole steps.
+/// Where learned clipping begins: nearly the whole range, or where a search puts every group.
+enum class ClipStart { kRange, kSearch };
+
+/// The first factor on the range of every group of every linear of `weights`, [rows, groups].
+/// kRange: 1 - 1 / (4 n), a quarter of a step at each end, n the highest code; for 4 bits that is
+/// OmniQuant's sigmoid(4), whose constant would cost 8 bits two whole steps. kSearch: the one of
+/// that, 0.95, 0.9, ..., 0.5 which costs least, sum over the group of E[x^2] (w - w')^2 with x the
+/// linear's calibration inputs.
 std::map<std::string, at::Tensor> clip_start(const BlockContext& context, BlockWeights weights,
-                                             const QuantSpec& spec);
+                                             const QuantSpec& spec, ClipStart start);
 
 }  // namespace wkvq

@@ -51,7 +51,8 @@ void LearnedBlock::add(const std::string& name, const at::Tensor& value, double 
 }
 
 void LearnedBlock::add_clipping(const BlockContext& context) {
-  for (const auto& [name, ratio] : clip_start(context, original_, options_.weight)) {
+  for (const auto& [name, ratio] :
+       clip_start(context, original_, options_.weight, options_.learn.clip_start)) {
     add(name + ".high", ratio.logit(), options_.training.clip_rate);
     add(name + ".low", ratio.logit(), options_.training.clip_rate);
   }

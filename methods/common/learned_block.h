@@ -6,12 +6,14 @@
 #include "core/activation_quantizer.h"
 #include "core/kv_calibration.h"
 #include "methods/common/block_training.h"
+#include "methods/common/clip_start.h"
 
 namespace wkvq {
 
 /// What is learned of a block beside the channels that the cache options ask for.
 struct LearnedSwitches {
-  bool clip = true;        ///< learnable weight clipping (OmniQuant, section 3.2)
+  bool clip = true;  ///< learnable weight clipping (OmniQuant, section 3.2)
+  ClipStart clip_start = ClipStart::kRange;
   bool transform = false;  ///< learnable equivalent transformation (section 3.3), four places
   double alpha = 0.5;      ///< migration strength of the transformation's initial scales
 };

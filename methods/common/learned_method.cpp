@@ -48,6 +48,8 @@ void record(Recorder& recorder, int64_t layer, const LearnedParameters& kept) {
 
 void LearnedMethod::visit_own(OptionVisitor& v) {
   v("learn_clip", learn_.clip, "learn the clipping of weight ranges");
+  v.choice("clip_start", learn_.clip_start, {"range", "search"},
+           "clipping begins at nearly the whole range, or where a search of weight error puts it");
   v("learn_transform", learn_.transform,
     "learn an equivalent transformation: norms to linears, value to output, query to key");
   v("alpha", learn_.alpha, "migration strength of the transformation's initial scales, 0 to 1");

@@ -22,11 +22,11 @@ std::map<std::string, Losses> losses(const std::string& weight) {
       folder / "weights.yaml",
       fmt::format(
           "name: weights\nmodel: {{path: {}}}\n"
-          "calibration: {{dataset: {}calibration}}, samples: 24, length: 256}}\n"
+          "calibration: {{dataset: {}calibration}}, samples: 48, length: 256}}\n"
           "method: {{name: rtn, weight: {}}}\n"
           "evaluate:\n  - {{task: perplexity, dataset: {}test}}, name: test}}\n"
           "sweep:\n  runs:\n    - {{}}\n    - {{method.name: gptq}}\n    - {{method.name: awq}}\n"
-          "    - {{method.name: omniquant, method.training: {{epochs: 5}}}}\n"
+          "    - {{method.name: omniquant, method.training: {{epochs: 10}}}}\n"
           "    - {{method.weight: {{bits: 16, group_size: -1}}}}\n",
           model.string(), data, weight, data));
   std::ostringstream out;
