@@ -54,7 +54,8 @@ std::string name_of(const KvTensorOptions& o) {
 
 }  // namespace
 
-TEST_CASE("kv grid: the stored form is what is read, bit for bit; a token does not see another") {
+TEST_CASE(
+    "kv grid: the stored form is what is read, bit for bit, and a token does not see another") {
   at::manual_seed(31);
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kDouble})
     for (const KvTensorOptions& options : grids()) {

@@ -141,7 +141,7 @@ TEST_CASE("kvquant: more of each ingredient, less error of the cache") {
   CHECK(error("outliers: 0.2") < plain);
 }
 
-TEST_CASE("kivi: published defaults; a text shorter than the window is in full precision") {
+TEST_CASE("kivi: published defaults, and a text shorter than the window is in full precision") {
   const std::unique_ptr<Method> method = test::method_of("{name: kivi}");
   const KvOptions& kv = method->kv();
   CHECK((kv.key.bits == 2 && kv.key.axis == KvAxis::kTime && kv.key.group_size == 32));
@@ -160,7 +160,7 @@ TEST_CASE("kivi: published defaults; a text shorter than the window is in full p
   CHECK(at::equal(KvTensorCodec(kv.value, ChannelTransform()).fake(value), value));
 }
 
-TEST_CASE("kv options: fields for both go over a method's defaults of either; views by mode") {
+TEST_CASE("kv options: fields for both go over a method's defaults of either, and views by mode") {
   const auto kv = [](const std::string& text) {
     return test::method_of("{name: kvquant, kv: " + text + "}")->kv();
   };
