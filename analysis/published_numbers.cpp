@@ -23,7 +23,7 @@ struct Table {
     v("tag", common.tag, "how it was read: R, P, 2 or ?");
     v("note", common.note, "what else is known");
     v("model", model, "where values run over datasets");
-    v("metric", s.metric, "perplexity, acc or score");
+    v("metric", s.metric, "perplexity, acc, score, calibration_hours, ...");
     v("dataset", s.dataset, "where values run over models");
     v("context", s.context, "tokens of a window");
     v("weight_bits", s.weight_bits, "16: full precision");

@@ -77,6 +77,11 @@ NumberSetting weights(const std::string& model, const std::string& method, int64
           .dataset = "wikitext2"};
 }
 
+NumberSetting cache_of_two_bits(const std::string& model, const std::string& method,
+                                const std::string& dataset) {
+  return {.model = model, .method = method, .kv_bits = 2, .dataset = dataset};
+}
+
 }  // namespace
 
 TEST_CASE("published: literals of the tables") {
@@ -91,6 +96,10 @@ TEST_CASE("published: literals of the tables") {
   cache.kv_bits = 2;
   cache.dataset = "gsm8k";
   CHECK(look_up("KIVI, table 3", cache) == 20.77);
+  CHECK(look_up("KIVI", cache_of_two_bits("llama-2-13b", "kivi_group_128", "gsm8k")) == 17.29);
+  NumberSetting epochs = weights("llama-7b", "omniquant_epochs_10", 3, -1);
+  epochs.kv_bits = 0;
+  CHECK(look_up("OmniQuant, ablations", epochs) == 6.51);
 }
 
 TEST_CASE("published: every number has a source and a known tag, and is there once") {
