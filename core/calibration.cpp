@@ -15,7 +15,7 @@ CalibrationChain::CalibrationChain(ModelSource& source, std::vector<at::Tensor> 
       states_(static_cast<size_t>(source.config().layers) + 1) {
   int64_t bytes = 0;
   for (const at::Tensor& batch : tokens_) {
-    states_.front().push_back(source.embed(batch));
+    states_.front().push_back(source.rest(source.embed(batch)));
     bytes += static_cast<int64_t>(states_.front().back().nbytes());
   }
   keep_ = bytes * (source.config().layers + 1) <= keep_bytes;
@@ -48,8 +48,8 @@ const std::vector<KvGradients>& CalibrationChain::gradients(KeyPoint point) {
 void carry(const ModelSource& source, int64_t layer, const BlockWeights& weights,
            const AttentionFunction& attention, std::vector<at::Tensor>& hidden) {
   for_each_batch(hidden.size(), source.options().device, [&](size_t i) {
-    hidden[i] =
-        forward_block(source.config(), layer, weights, source.rope(), hidden[i], 0, attention);
+    hidden[i] = source.rest(
+        forward_block(source.config(), layer, weights, source.rope(), hidden[i], 0, attention));
   });
 }
 

@@ -23,12 +23,12 @@ at::Tensor leaf(const at::Tensor& x) {
 /// hidden] leaving the last block.
 at::Tensor head_gradient(const Head& head, const at::Tensor& hidden, const at::Tensor& tokens,
                          double predicted) {
-  at::Tensor gradient = at::zeros_like(hidden);
+  at::Tensor gradient = at::zeros_like(hidden, head.device());
   const int64_t last = hidden.size(1) - 1;
   for (int64_t window = 0; window < hidden.size(0); ++window)
     for (int64_t t = 0; t < last; t += kLogitRows) {
       const int64_t rows = std::min(kLogitRows, last - t);
-      const at::Tensor input = leaf(hidden[window].narrow(0, t, rows));
+      const at::Tensor input = leaf(hidden[window].narrow(0, t, rows).to(head.device()));
       const at::Tensor logits = widened(head.logits(input));
       const at::Tensor next = tokens[window].narrow(0, t + 1, rows).to(logits.device());
       const at::Tensor loss = at::cross_entropy_loss(logits, next, {}, at::Reduction::Sum);
@@ -41,7 +41,7 @@ at::Tensor head_gradient(const Head& head, const at::Tensor& hidden, const at::T
 /// of keys and values.
 KvGradients through_block(ModelSource& source, int64_t layer, const at::Tensor& hidden,
                           KeyPoint point, at::Tensor& gradient) {
-  const at::Tensor input = leaf(hidden);
+  const at::Tensor input = leaf(hidden.to(gradient.device()));
   at::Tensor key, value;
   const AttentionFunction attention = [&](const AttentionInputs& in) {
     key = point == KeyPoint::kBeforeRope ? in.key_before_rope : in.key;

@@ -120,4 +120,11 @@ Head ModelSource::head() {
   return head;
 }
 
+at::Tensor ModelSource::rest(const at::Tensor& hidden) const {
+  if (!options_.activations_on_host || hidden.is_cpu()) return hidden;
+  const at::Tensor host =
+      at::empty(hidden.sizes(), hidden.options().device(at::kCPU).pinned_memory(true));
+  return host.copy_(hidden);
+}
+
 }  // namespace wkvq

@@ -20,6 +20,8 @@ struct SourceOptions {
   /// each is loaded when asked for and kept until another is, while the next one is read ahead (two
   /// blocks at a time).
   int64_t resident_bytes = 0;
+  /// Whether hidden states wait for their next block in memory of the host; see ModelSource::rest.
+  bool activations_on_host = false;
 };
 
 /// Full-precision parts of a model. Tensors may be shared between calls: replace them, never write
@@ -44,6 +46,10 @@ class ModelSource {
   at::Tensor embed(const at::Tensor& tokens) const;
 
   Head head();
+
+  /// `hidden` as it waits for its next block: as it is, or in pinned memory of the host, from which
+  /// forward_block takes it.
+  at::Tensor rest(const at::Tensor& hidden) const;
 
  private:
   BlockWeights load_block(int64_t layer) const;

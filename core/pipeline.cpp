@@ -44,9 +44,10 @@ void carry_streams(const ModelSource& source, int64_t layer, const BlockWeights&
   bool recorded = false;
   for (Stream& stream : pass.streams) {
     const auto forward = [&](StreamBatch& batch, const AttentionFunction& attention) {
-      batch.hidden = forward_block(
+      batch.hidden = source.rest(forward_block(
           source.config(), layer, stream.full_precision ? full : block.weights, source.rope(),
-          batch.hidden, batch.packed ? Positions(batch.packed->positions) : Positions(), attention);
+          batch.hidden, batch.packed ? Positions(batch.packed->positions) : Positions(),
+          attention));
     };
     size_t first = 0;
     if (!stream.full_precision && !recorded && !stream.batches.empty()) {

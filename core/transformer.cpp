@@ -14,6 +14,11 @@ at::Tensor split_heads(const at::Tensor& x, int64_t heads) {
   return x.view({x.size(0), x.size(1), heads, x.size(2) / heads});
 }
 
+/// Hidden states may wait elsewhere (ModelSource::rest).
+at::Tensor beside(const BlockWeights& weights, const at::Tensor& hidden) {
+  return hidden.to(weights.input_norm.device(), /*non_blocking=*/true);
+}
+
 }  // namespace
 
 bool is_unchanged(const BlockWeights& original, const BlockWeights& block) {
@@ -37,7 +42,7 @@ bool is_unchanged(const BlockWeights& original, const BlockWeights& block) {
 AttentionInputs attention_inputs(const ModelConfig& config, const BlockWeights& weights,
                                  const Rope& rope, const at::Tensor& hidden,
                                  const Positions& positions) {
-  const at::Tensor normed = rms_norm(hidden, weights.input_norm, config.norm_eps);
+  const at::Tensor normed = rms_norm(beside(weights, hidden), weights.input_norm, config.norm_eps);
   at::Tensor query = split_heads(weights.query(normed), config.heads);
   at::Tensor key = split_heads(weights.key(normed), config.kv_heads);
   const at::Tensor value = split_heads(weights.value(normed), config.kv_heads);
@@ -61,12 +66,13 @@ at::Tensor forward_block(const ModelConfig& config, int64_t layer, const BlockWe
   TORCH_CHECK(hidden.dim() == 3 && hidden.size(2) == config.hidden_size,
               "forward_block: expected [batch, seq, ", config.hidden_size, "], got ",
               hidden.sizes());
-  AttentionInputs inputs = attention_inputs(config, weights, rope, hidden, positions);
+  const at::Tensor entering = beside(weights, hidden);
+  AttentionInputs inputs = attention_inputs(config, weights, rope, entering, positions);
   inputs.sliding_window = config.window_of(layer);
   const at::Tensor heads = attention(inputs);
   const at::Tensor joined = heads.transpose(1, 2).reshape(
       {hidden.size(0), hidden.size(1), config.heads * config.head_dim});
-  const at::Tensor middle = add_residual(hidden, weights.output(joined));
+  const at::Tensor middle = add_residual(entering, weights.output(joined));
   const at::Tensor normed = rms_norm(middle, weights.post_norm, config.norm_eps);
   const at::Tensor gated = silu_times(weights.gate(normed), weights.up(normed));
   return add_residual(middle, weights.down(gated));

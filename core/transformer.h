@@ -73,7 +73,8 @@ AttentionInputs attention_inputs(const ModelConfig& config, const BlockWeights& 
                                  const Positions& positions);
 
 /// One decoder block: `hidden` [batch, seq, hidden], whose tokens stand at `positions`, to
-/// the same shape. Leaves `hidden` as it is.
+/// the same shape. Leaves `hidden` as it is; it may be on another device than the weights, where
+/// the result will be.
 at::Tensor forward_block(const ModelConfig& config, int64_t layer, const BlockWeights& weights,
                          const Rope& rope, const at::Tensor& hidden, const Positions& positions,
                          const AttentionFunction& attention);
@@ -86,6 +87,7 @@ class Head {
 
   /// [..., hidden] to [..., vocab].
   at::Tensor logits(const at::Tensor& hidden) const;
+  at::Device device() const { return weight_.device(); }
 
  private:
   at::Tensor norm_, weight_;

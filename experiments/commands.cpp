@@ -14,6 +14,7 @@
 #include "core/base/run_summary.h"
 #include "core/base/yaml_text.h"
 #include "experiments/calibration_text.h"
+#include "experiments/failure.h"
 #include "experiments/learned_files.h"
 #include "experiments/plan.h"
 #include "experiments/results_folder.h"
@@ -95,8 +96,9 @@ std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& sessi
         },
         &learned);
   } catch (const std::exception& error) {
-    writer.fail(error.what());
-    return error.what();
+    const std::string text = failure_text(error);
+    writer.fail(text);
+    return text;
   }
   writer.finish();
   learned.discard();

@@ -96,7 +96,7 @@ Stream embed_stream(const ModelSource& source, const PreparedEvaluation& prepare
                     bool full_precision) {
   Stream stream{.full_precision = full_precision};
   for (const RequestBatch& batch : prepared.batches)
-    stream.batches.push_back({source.embed(batch.tokens), batch.view, batch.packed});
+    stream.batches.push_back({source.rest(source.embed(batch.tokens)), batch.view, batch.packed});
   return stream;
 }
 
@@ -121,7 +121,7 @@ std::vector<Scored> score_evaluation(const Head& head, const PreparedEvaluation&
                                      const std::vector<at::Tensor>& hidden,
                                      const std::vector<at::Tensor>& reference) {
   std::vector<Scored> scored(prepared.requests().size());
-  for_each_batch(prepared.batches.size(), hidden.front().device(), [&](size_t i) {
+  for_each_batch(prepared.batches.size(), head.device(), [&](size_t i) {
     const RequestBatch& batch = prepared.batches[i];
     std::vector<Scored> answers = score_batch(
         head, prepared.requests(), batch, hidden[i],

@@ -7,6 +7,7 @@
 
 #include "core/base/error.h"
 #include "experiments/command_line.h"
+#include "experiments/failure.h"
 
 using namespace wkvq;
 
@@ -32,7 +33,7 @@ int main(int argc, char** argv) {
     std::cerr << "wkvq: " << error.what() << '\n';
     return 2;
   } catch (const std::exception& error) {
-    std::cerr << "wkvq: " << error.what() << '\n';
+    std::cerr << "wkvq: " << failure_text(error) << '\n';
     return 1;
   }
 }

@@ -124,6 +124,9 @@ void ModelOptions::visit(OptionVisitor& v) {
   v.choice("blocks", blocks, {"auto", "resident", "streaming"},
            "keep blocks in memory, or load them one at a time; auto: resident up to a quarter of "
            "memory");
+  v.choice("activations", activations, {"device", "host"},
+           "where hidden states wait between two blocks; host: pinned memory, for texts that a "
+           "device cannot hold");
   if (path.empty()) v.reject("path", "missing; expected a model folder");
 }
 

@@ -14,6 +14,8 @@ namespace wkvq {
 
 enum class ModelDtype { kFloat32, kFloat64, kBfloat16, kFloat16 };
 enum class Residency { kAuto, kResident, kStreaming };
+/// Where hidden states wait between two blocks.
+enum class ActivationHome { kDevice, kHost };
 
 /// `model:` of a configuration.
 struct ModelOptions {
@@ -21,6 +23,7 @@ struct ModelOptions {
   ModelDtype dtype = ModelDtype::kFloat32;
   std::string device = "cpu";  ///< cpu, cuda or cuda:i
   Residency blocks = Residency::kAuto;
+  ActivationHome activations = ActivationHome::kDevice;
 
   void visit(OptionVisitor& v);
 };

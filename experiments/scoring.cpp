@@ -64,12 +64,13 @@ Chunk take_chunk(const std::vector<Target>& targets, size_t& next) {
 Scored score_chunk(const Head& head, const Chunk& chunk, const at::Tensor& hidden,
                    const ScoringOptions& options) {
   const auto indices = [&](const std::vector<int64_t>& values) {
-    return at::tensor(values, at::kLong).to(hidden.device());
+    return at::tensor(values, at::kLong).to(head.device());
   };
-  const at::Tensor places = indices(chunk.places), slots = indices(chunk.slots),
-                   tokens = indices(chunk.tokens);
+  const at::Tensor places = at::tensor(chunk.places, at::kLong).to(hidden.device()),
+                   slots = indices(chunk.slots), tokens = indices(chunk.tokens);
   const auto log_probabilities_of = [&](const at::Tensor& states) {
-    return log_probabilities(head, states.flatten(0, 1).index_select(0, places));
+    const at::Tensor chosen = states.flatten(0, 1).index_select(0, places.to(states.device()));
+    return log_probabilities(head, chosen.to(head.device()));
   };
   const at::Tensor logp = log_probabilities_of(hidden);
   Scored scored;

@@ -9,6 +9,7 @@
 #include "core/base/run_file.h"
 #include "core/base/run_summary.h"
 #include "experiments/commands.h"
+#include "experiments/failure.h"
 #include "experiments/plan.h"
 #include "experiments/results_folder.h"
 #include "experiments/runner.h"
@@ -43,7 +44,7 @@ void write_probes(const SensitivityPlan& plan, Session& session, const std::stri
       writer.heartbeat();
     });
   } catch (const std::exception& error) {
-    writer.fail(error.what());
+    writer.fail(failure_text(error));
     throw;
   }
   writer.finish();

@@ -84,6 +84,15 @@ std::vector<at::Tensor> stack_windows(const std::vector<std::vector<int32_t>>& w
   return batches;
 }
 
+/// Same input, same bits: what cannot promise it warns. The CPU promises it anyway.
+void make_devices_deterministic() {
+  // Read when cuBLAS makes its first handle.
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
+  at::Context& context = at::globalContext();
+  context.setDeterministicAlgorithms(true, /*warn_only=*/true);
+  context.setDeterministicFillUninitializedMemory(false);
+}
+
 }  // namespace
 
 at::ScalarType torch_dtype(ModelDtype dtype) {
@@ -119,6 +128,7 @@ at::Device torch_device(const std::string& device) {
   if (index >= count)
     config_error("device '{}' asked for, but this build finds {} CUDA device{} here; expected cpu",
                  device, count, count == 1 ? "" : "s");
+  make_devices_deterministic();
   return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
 }
 
@@ -141,9 +151,11 @@ LoadedModel& Session::model(const ModelOptions& options) {
     if (!model.tokenizer && std::filesystem::exists(folder / name))
       model.tokenizer = load_tokenizer(folder);
   model.source = std::make_unique<ModelSource>(
-      model.checkpoint, SourceOptions{.dtype = torch_dtype(options.dtype),
-                                      .device = device,
-                                      .resident_bytes = resident_budget(options.blocks)});
+      model.checkpoint,
+      SourceOptions{.dtype = torch_dtype(options.dtype),
+                    .device = device,
+                    .resident_bytes = resident_budget(options.blocks),
+                    .activations_on_host = options.activations == ActivationHome::kHost});
   return models_.emplace(key, std::move(model)).first->second;
 }
 

@@ -69,12 +69,11 @@ class Objective {
     return rows;
   }
 
-  static at::Tensor stacked(const std::vector<at::Tensor>& all,
-                            const std::vector<int64_t>& chosen) {
-    if (chosen.size() == 1) return all[static_cast<size_t>(chosen[0])];
+  at::Tensor stacked(const std::vector<at::Tensor>& all, const std::vector<int64_t>& chosen) const {
     std::vector<at::Tensor> rows;
     for (const int64_t i : chosen) rows.push_back(all[static_cast<size_t>(i)]);
-    return at::cat(rows);
+    const at::Tensor batch = rows.size() == 1 ? rows.front() : at::cat(rows);
+    return batch.to(context_.source.options().device);
   }
 
   at::Tensor forward(int64_t after, const BlockWeights& weights, const at::Tensor& hidden,

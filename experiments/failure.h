@@ -1,0 +1,12 @@
+#pragma once
+
+#include <exception>
+#include <string>
+
+namespace wkvq {
+
+/// What a user is told of an error that ends a run: without libtorch's stack; where memory of the
+/// machine or of a device ran out, with the settings that need less of it.
+std::string failure_text(const std::exception& error);
+
+}  // namespace wkvq
