@@ -1,0 +1,23 @@
+#pragma once
+
+#include "core/kernels/device_problems.h"
+
+namespace wkvq {
+
+/// Kernels that work on memory of a device. They are queued on `stream` (cudaStream_t) and run in
+/// order; nothing is waited for.
+struct DeviceKernels {
+  const char* name;
+  void (*quantize)(const QuantBuffers<float>&, const QuantPlan&, void* stream);
+  void (*quantize_wide)(const QuantBuffers<double>&, const QuantPlan&, void* stream);
+  void (*differentiate)(const QuantGradient<float>&, const QuantPlan&, void* stream);
+  void (*differentiate_wide)(const QuantGradient<double>&, const QuantPlan&, void* stream);
+};
+
+// The CUDA ones; defined in builds with CUDA.
+void quantize_cuda(const QuantBuffers<float>&, const QuantPlan&, void* stream);
+void quantize_wide_cuda(const QuantBuffers<double>&, const QuantPlan&, void* stream);
+void differentiate_cuda(const QuantGradient<float>&, const QuantPlan&, void* stream);
+void differentiate_wide_cuda(const QuantGradient<double>&, const QuantPlan&, void* stream);
+
+}  // namespace wkvq
