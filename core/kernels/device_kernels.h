@@ -12,6 +12,7 @@ struct DeviceKernels {
   void (*quantize_wide)(const QuantBuffers<double>&, const QuantPlan&, void* stream);
   void (*differentiate)(const QuantGradient<float>&, const QuantPlan&, void* stream);
   void (*differentiate_wide)(const QuantGradient<double>&, const QuantPlan&, void* stream);
+  void (*append)(const DeviceAppend&, void* stream);
 };
 
 // The CUDA ones; defined in builds with CUDA.
@@ -19,5 +20,6 @@ void quantize_cuda(const QuantBuffers<float>&, const QuantPlan&, void* stream);
 void quantize_wide_cuda(const QuantBuffers<double>&, const QuantPlan&, void* stream);
 void differentiate_cuda(const QuantGradient<float>&, const QuantPlan&, void* stream);
 void differentiate_wide_cuda(const QuantGradient<double>&, const QuantPlan&, void* stream);
+void quantize_append_cuda(const DeviceAppend&, void* stream);
 
 }  // namespace wkvq

@@ -6,6 +6,7 @@
 #include "tests/support/cuda_emulator.h"
 // The emulator's words come before the kernels.
 #include "core/kernels/fake_quant.cuh"
+#include "core/kernels/quantize_append.cuh"
 
 namespace wkvq::test {
 
@@ -26,6 +27,7 @@ DeviceKernels emulated(const char* name) {
                           void*) { launch_differentiate(kLaunch<kOrder>, g, plan); },
       .differentiate_wide = [](const QuantGradient<double>& g, const QuantPlan& plan,
                                void*) { launch_differentiate(kLaunch<kOrder>, g, plan); },
+      .append = [](const DeviceAppend& p, void*) { launch_quantize_append(kLaunch<kOrder>, p); },
   };
 }
 
