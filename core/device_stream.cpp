@@ -15,7 +15,8 @@ const DeviceKernels& cuda_kernels() {
                                      .quantize_wide = quantize_wide_cuda,
                                      .differentiate = differentiate_cuda,
                                      .differentiate_wide = differentiate_wide_cuda,
-                                     .append = quantize_append_cuda};
+                                     .append = quantize_append_cuda,
+                                     .attend = decode_attention_cuda};
   return kernels;
 #else
   TORCH_CHECK(false, "got a CUDA tensor, but this build has no CUDA kernels");

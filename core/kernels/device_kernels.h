@@ -13,6 +13,7 @@ struct DeviceKernels {
   void (*differentiate)(const QuantGradient<float>&, const QuantPlan&, void* stream);
   void (*differentiate_wide)(const QuantGradient<double>&, const QuantPlan&, void* stream);
   void (*append)(const DeviceAppend&, void* stream);
+  void (*attend)(const DeviceDecode&, void* stream);
 };
 
 // The CUDA ones; defined in builds with CUDA.
@@ -21,5 +22,6 @@ void quantize_wide_cuda(const QuantBuffers<double>&, const QuantPlan&, void* str
 void differentiate_cuda(const QuantGradient<float>&, const QuantPlan&, void* stream);
 void differentiate_wide_cuda(const QuantGradient<double>&, const QuantPlan&, void* stream);
 void quantize_append_cuda(const DeviceAppend&, void* stream);
+void decode_attention_cuda(const DeviceDecode&, void* stream);
 
 }  // namespace wkvq

@@ -5,6 +5,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/cuda_emulator.h"
 // The emulator's words come before the kernels.
+#include "core/kernels/decode_attention.cuh"
 #include "core/kernels/fake_quant.cuh"
 #include "core/kernels/quantize_append.cuh"
 
@@ -28,6 +29,7 @@ DeviceKernels emulated(const char* name) {
       .differentiate_wide = [](const QuantGradient<double>& g, const QuantPlan& plan,
                                void*) { launch_differentiate(kLaunch<kOrder>, g, plan); },
       .append = [](const DeviceAppend& p, void*) { launch_quantize_append(kLaunch<kOrder>, p); },
+      .attend = [](const DeviceDecode& p, void*) { launch_decode_attention(kLaunch<kOrder>, p); },
   };
 }
 
