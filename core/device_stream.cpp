@@ -16,7 +16,9 @@ const DeviceKernels& cuda_kernels() {
                                      .differentiate = differentiate_cuda,
                                      .differentiate_wide = differentiate_wide_cuda,
                                      .append = quantize_append_cuda,
-                                     .attend = decode_attention_cuda};
+                                     .attend = decode_attention_cuda,
+                                     .multiply = packed_linear_cuda,
+                                     .decode = decode_weight_cuda};
   return kernels;
 #else
   TORCH_CHECK(false, "got a CUDA tensor, but this build has no CUDA kernels");

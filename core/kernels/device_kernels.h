@@ -14,6 +14,10 @@ struct DeviceKernels {
   void (*differentiate_wide)(const QuantGradient<double>&, const QuantPlan&, void* stream);
   void (*append)(const DeviceAppend&, void* stream);
   void (*attend)(const DeviceDecode&, void* stream);
+  /// All of y; the sums of the problem are not looked at.
+  void (*multiply)(const PackedProduct&, void* stream);
+  /// Decoded rows: out [out, in].
+  void (*decode)(const PackedProduct&, float* out, void* stream);
 };
 
 // The CUDA ones; defined in builds with CUDA.
@@ -23,5 +27,7 @@ void differentiate_cuda(const QuantGradient<float>&, const QuantPlan&, void* str
 void differentiate_wide_cuda(const QuantGradient<double>&, const QuantPlan&, void* stream);
 void quantize_append_cuda(const DeviceAppend&, void* stream);
 void decode_attention_cuda(const DeviceDecode&, void* stream);
+void packed_linear_cuda(const PackedProduct&, void* stream);
+void decode_weight_cuda(const PackedProduct&, float* out, void* stream);
 
 }  // namespace wkvq

@@ -7,6 +7,7 @@
 // The emulator's words come before the kernels.
 #include "core/kernels/decode_attention.cuh"
 #include "core/kernels/fake_quant.cuh"
+#include "core/kernels/packed_linear.cuh"
 #include "core/kernels/quantize_append.cuh"
 
 namespace wkvq::test {
@@ -30,6 +31,9 @@ DeviceKernels emulated(const char* name) {
                                void*) { launch_differentiate(kLaunch<kOrder>, g, plan); },
       .append = [](const DeviceAppend& p, void*) { launch_quantize_append(kLaunch<kOrder>, p); },
       .attend = [](const DeviceDecode& p, void*) { launch_decode_attention(kLaunch<kOrder>, p); },
+      .multiply = [](const PackedProduct& w, void*) { launch_packed_linear(kLaunch<kOrder>, w); },
+      .decode = [](const PackedProduct& w, float* out,
+                   void*) { launch_decode_weight(kLaunch<kOrder>, w, out); },
   };
 }
 
