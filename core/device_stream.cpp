@@ -18,7 +18,8 @@ const DeviceKernels& cuda_kernels() {
                                      .append = quantize_append_cuda,
                                      .attend = decode_attention_cuda,
                                      .multiply = packed_linear_cuda,
-                                     .decode = decode_weight_cuda};
+                                     .decode = decode_weight_cuda,
+                                     .attend_tiles = masked_attention_cuda};
   return kernels;
 #else
   TORCH_CHECK(false, "got a CUDA tensor, but this build has no CUDA kernels");

@@ -18,6 +18,7 @@ struct DeviceKernels {
   void (*multiply)(const PackedProduct&, void* stream);
   /// Decoded rows: out [out, in].
   void (*decode)(const PackedProduct&, float* out, void* stream);
+  void (*attend_tiles)(const DeviceAttention&, void* stream);
 };
 
 // The CUDA ones; defined in builds with CUDA.
@@ -29,5 +30,6 @@ void quantize_append_cuda(const DeviceAppend&, void* stream);
 void decode_attention_cuda(const DeviceDecode&, void* stream);
 void packed_linear_cuda(const PackedProduct&, void* stream);
 void decode_weight_cuda(const PackedProduct&, float* out, void* stream);
+void masked_attention_cuda(const DeviceAttention&, void* stream);
 
 }  // namespace wkvq

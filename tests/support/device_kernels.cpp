@@ -7,6 +7,7 @@
 // The emulator's words come before the kernels.
 #include "core/kernels/decode_attention.cuh"
 #include "core/kernels/fake_quant.cuh"
+#include "core/kernels/masked_attention.cuh"
 #include "core/kernels/packed_linear.cuh"
 #include "core/kernels/quantize_append.cuh"
 
@@ -34,6 +35,8 @@ DeviceKernels emulated(const char* name) {
       .multiply = [](const PackedProduct& w, void*) { launch_packed_linear(kLaunch<kOrder>, w); },
       .decode = [](const PackedProduct& w, float* out,
                    void*) { launch_decode_weight(kLaunch<kOrder>, w, out); },
+      .attend_tiles = [](const DeviceAttention& p,
+                         void*) { launch_masked_attention(kLaunch<kOrder>, p); },
   };
 }
 
