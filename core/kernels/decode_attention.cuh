@@ -45,8 +45,9 @@ class SpanBlock {
       add_packed(sums);
     else
       add_exact(sums);
-    for (int64_t r = 0; threadIdx.x < dim_ && r < rows(); ++r)
-      p_.sums[partial(r) * dim_ + threadIdx.x] = sums[r];
+    // Loops over rows have a fixed number of steps: so arrays of rows stay in registers.
+    for (int64_t r = 0; r < kRows; ++r)
+      if (threadIdx.x < dim_ && r < rows()) p_.sums[partial(r) * dim_ + threadIdx.x] = sums[r];
   }
 
  private:
@@ -129,8 +130,8 @@ class SpanBlock {
     for (int64_t c = 0; c < dim_; ++c)
       for (int64_t r = 0; r < kRows; ++r)
         products[r] = fmaf(memory_.query[r][c], key[c], products[r]);
-    for (int64_t r = 0; r < rows(); ++r)
-      if (t <= span_.own + (first_row_ + r) % p_.steps)
+    for (int64_t r = 0; r < kRows; ++r)
+      if (r < rows() && t <= span_.own + (first_row_ + r) % p_.steps)
         scores[r] = products[r] - p_.offset[query(r)];
   }
 

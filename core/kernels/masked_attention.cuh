@@ -53,9 +53,11 @@ class QueryTile {
     __syncthreads();
     for (int64_t j = 0; j < kThreadChannels; ++j) {
       const int64_t c = threadIdx.x + j * blockDim.x;
-      for (int64_t q = 0; c < p_.dim && q < count_; ++q)
-        p_.out[((batch_ * p_.seq + first_ + q) * p_.heads + head_) * p_.dim + c] =
-            sums_[j][q] / memory_.total[q];
+      // A fixed number of steps: so the sums stay in registers.
+      for (int64_t q = 0; q < kTileQueries; ++q)
+        if (c < p_.dim && q < count_)
+          p_.out[((batch_ * p_.seq + first_ + q) * p_.heads + head_) * p_.dim + c] =
+              sums_[j][q] / memory_.total[q];
     }
   }
 
@@ -155,7 +157,7 @@ class QueryTile {
   __device__ void add(const float (*weights)[kTileTokens]) {
     for (int64_t j = 0; j < kThreadChannels; ++j) {
       const int64_t c = threadIdx.x + j * blockDim.x;
-      if (c >= p_.dim) return;
+      if (c >= p_.dim) continue;
       for (int64_t i = 0; i < kTileTokens; ++i) {
         const float value = memory_.tokens[i][c];
         for (int64_t q = 0; q < kTileQueries; ++q)
