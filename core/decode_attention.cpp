@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/hadamard.h"
+#include "core/decode_queries.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
@@ -17,22 +17,15 @@ struct Task {
   int64_t exact = -1;                          ///< index, or -1: packed
 };
 
-/// Queries as the kernels read them: [batch, kv_heads, rows, head_dim], scaled.
-struct Queries {
-  at::Tensor plain, folded;  ///< for exact and for packed keys
-  at::Tensor offset;         ///< [batch, kv_heads, rows]: what dropping the shift of keys subtracts
-  std::vector<int64_t> hidden;  ///< [rows]: tokens of the step after the row's own
-  std::vector<int64_t> nothing;
-  int64_t rows = 0;
-};
-
 class Decoding {
  public:
   Decoding(const at::Tensor& query, const DecodeContext& context)
       : context_(context),
         shape_(context.past.shape()),
-        steps_(query.size(2)),
-        queries_(prepare(query)) {
+        queries_(decode_queries(query, context.past)),
+        nothing_hidden_(static_cast<size_t>(queries_.rows), 0) {
+    for (int64_t r = 0; r < queries_.rows; ++r)
+      hidden_.push_back(queries_.steps - 1 - r % queries_.steps);
     list_tasks();
     const auto count = static_cast<int64_t>(tasks_.size());
     tops_ = at::empty({count, queries_.rows}, at::kFloat);
@@ -50,24 +43,6 @@ class Decoding {
   }
 
  private:
-  Queries prepare(const at::Tensor& query) const {
-    const int64_t repeat = query.size(1) / shape_.kv_heads;
-    Queries q;
-    q.rows = repeat * query.size(2);
-    q.plain = query.to(at::kFloat)
-                  .reshape({shape_.batch, shape_.kv_heads, q.rows, shape_.head_dim})
-                  .div(std::sqrt(static_cast<double>(shape_.head_dim)));
-    const KvTensorCodec& key = context_.past.codec().key;
-    q.folded = key.scale().defined() ? q.plain * key.scale() : q.plain;
-    if (key.options().rotate == KvRotation::kHadamard) q.folded = hadamard(q.folded);
-    q.folded = q.folded.contiguous();
-    q.offset = key.shift().defined() ? (q.plain * key.shift()).sum(-1).contiguous()
-                                     : at::zeros(q.plain.sizes().slice(0, 3), at::kFloat);
-    for (int64_t r = 0; r < q.rows; ++r) q.hidden.push_back(query.size(2) - 1 - r % query.size(2));
-    q.nothing.assign(static_cast<size_t>(q.rows), 0);
-    return q;
-  }
-
   /// Those of a head lie together, in the order of its tokens.
   void list_tasks() {
     for (int64_t b = 0; b < shape_.batch; ++b) {
@@ -82,15 +57,10 @@ class Decoding {
                             std::min(kSpanTokens, tokens - t)});
         for (size_t i = 0; i < context_.exact.size(); ++i) {
           const int64_t begin = context_.exact[i].begin[at], end = context_.exact[i].end[at];
-          TORCH_CHECK(steps_ == 1 || i + 1 < context_.exact.size() || end - begin >= steps_,
-                      "decode attention: ", steps_, " queries with ", end - begin,
-                      " exact tokens; expected their own keys and values among them");
           if (begin >= end) continue;
           tasks_.push_back({b, head, 0, begin, end, static_cast<int64_t>(i)});
           longest_ = std::max(longest_, end - begin);
         }
-        TORCH_CHECK(firsts_.back() < static_cast<int64_t>(tasks_.size()),
-                    "decode attention: sequence ", b, " has no token to attend to");
       }
     }
     firsts_.push_back(static_cast<int64_t>(tasks_.size()));
@@ -134,7 +104,7 @@ class Decoding {
          .end = task.end,
          .query = queries_.plain.const_data_ptr<float>() + row * shape_.head_dim,
          .offset = queries_.offset.const_data_ptr<float>() + row,
-         .hidden = (own ? queries_.hidden : queries_.nothing).data(),
+         .hidden = (own ? hidden_ : nothing_hidden_).data(),
          .rows = queries_.rows,
          .scratch = scratch,
          .top = top,
@@ -154,11 +124,7 @@ class Decoding {
             merge_row(i / rows, i % rows, packed.data_ptr<float>() + i * dim,
                       exact.data_ptr<float>() + i * dim);
     });
-    const KvTensorCodec& value = context_.past.codec().value;
-    if (value.options().rotate == KvRotation::kHadamard) packed = hadamard(packed);
-    if (value.scale().defined()) packed = packed * value.scale();
-    if (value.shift().defined()) packed = packed + share * value.shift();
-    return (packed + exact).view({shape_.batch, -1, steps_, dim});
+    return decode_output(packed, exact, share, context_.past, queries_.steps);
   }
 
   /// Returns the share of packed tokens.
@@ -190,26 +156,44 @@ class Decoding {
 
   const DecodeContext& context_;
   PackedKv::Shape shape_;
-  int64_t steps_;
-  Queries queries_;
+  DecodeQueries queries_;
+  std::vector<int64_t> hidden_, nothing_hidden_;  // [rows]: tokens of the step after the row's own
   std::vector<Task> tasks_;
   std::vector<int64_t> firsts_;  // of every head, and the end
   int64_t longest_ = 0;
   at::Tensor tops_, totals_, sums_;  // of every task
 };
 
+/// Every query must see a token, its own among them where there are several.
+void check_seen(const DecodeContext& context, int64_t steps) {
+  for (int64_t b = 0; b < context.past.shape().batch; ++b) {
+    const auto at = static_cast<size_t>(b);
+    const int64_t begin = context.past_begin.empty() ? 0 : context.past_begin[at];
+    bool any = begin < context.past.tokens(b);
+    for (const ExactTokens& tokens : context.exact) any = any || tokens.begin[at] < tokens.end[at];
+    TORCH_CHECK(any, "decode attention: sequence ", b, " has no token to attend to");
+    if (steps == 1) continue;
+    const int64_t own = context.exact.back().end[at] - context.exact.back().begin[at];
+    TORCH_CHECK(own >= steps, "decode attention: ", steps, " queries with ", own,
+                " exact tokens; expected their own keys and values among them");
+  }
+}
+
 }  // namespace
 
 at::Tensor decode_attention(const at::Tensor& query, const DecodeContext& context) {
   const PackedKv::Shape& shape = context.past.shape();
-  TORCH_CHECK(query.dim() == 4 && query.size(0) == shape.batch && query.is_cpu() &&
+  TORCH_CHECK(query.dim() == 4 && query.size(0) == shape.batch && query.device() == shape.device &&
                   query.size(1) % shape.kv_heads == 0 && query.size(3) == shape.head_dim,
               "decode attention: got query ", query.sizes(), " on ", query.device(), "; expected [",
-              shape.batch, ", a multiple of ", shape.kv_heads, ", n, ", shape.head_dim,
-              "] on the CPU");
+              shape.batch, ", a multiple of ", shape.kv_heads, ", n, ", shape.head_dim, "] on ",
+              shape.device);
   TORCH_CHECK(query.size(2) == 1 || !context.exact.empty(),
               "decode attention: several queries need exact keys of their own");
+  check_seen(context, query.size(2));
   const at::NoGradGuard no_grad;
+  if (context.past.device_kernels())
+    return decode_on_device(query, context).to(query.scalar_type());
   return Decoding(query, context).attend().to(query.scalar_type());
 }
 

@@ -5,6 +5,8 @@
 #include "core/attention_problem.h"
 #include "core/autograd_operands.h"
 #include "core/chunked_attention.h"
+#include "core/device_attention.h"
+#include "core/device_stream.h"
 #include "core/tensors.h"
 #include "core/torch_headers.h"
 
@@ -94,8 +96,10 @@ at::Tensor masked_attention(const at::Tensor& query, const KvPair& kv, const KvV
   const int64_t keys = kv.key.size(2);
   const AttentionBounds bounds = attention_bounds(view, keys - query.size(2), keys, sliding_window);
   const std::function<at::Tensor()> compute = [&] {
-    return query.is_cpu() ? forward(queries, ready, bounds)
-                          : chunked_attention(queries, ready, bounds);
+    if (query.is_cpu()) return forward(queries, ready, bounds);
+    return has_device_attention(queries)
+               ? attention_on_device(queries, ready, bounds, cuda_kernels())
+               : chunked_attention(queries, ready, bounds);
   };
   const auto tracked = [](const at::Tensor& x) { return x.defined() && x.requires_grad(); };
   if (at::GradMode::is_enabled() &&

@@ -51,12 +51,13 @@ void PackedCache::Recent::push(int64_t row, const at::Tensor& new_key,
 void PackedCache::begin_with(const AttentionInputs& in) {
   if (packed_) return;
   const int64_t batch = in.key.size(0), kv_heads = in.key.size(1), dim = in.key.size(3);
-  packed_.emplace(codec_, PackedKv::Shape{batch, kv_heads, dim}, name_);
+  packed_.emplace(codec_, PackedKv::Shape{batch, kv_heads, dim, in.key.device()}, name_);
   tokens_.assign(static_cast<size_t>(batch), 0);
   prefill_.assign(static_cast<size_t>(batch), view_.prefill);
   for (Recent* side : {&sinks_, &recent_}) {
     side->begin = side->end = tokens_;
-    side->key = side->value = at::zeros({batch, kv_heads, 0, dim}, at::kFloat);
+    side->key = side->value =
+        at::zeros({batch, kv_heads, 0, dim}, in.key.options().dtype(at::kFloat));
   }
 }
 

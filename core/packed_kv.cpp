@@ -1,10 +1,10 @@
 #include "core/packed_kv.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
+#include <limits>
 
 #include "core/base/error.h"
+#include "core/device_stream.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
@@ -65,16 +65,13 @@ KvFormat packed_format(const KvTensorOptions& options, int64_t head_dim, bool is
           .is_key = is_key};
 }
 
-void PackedKv::Free::operator()(unsigned char* page) const {
-  std::free(page);
-}
-
 PackedKv::PackedKv(const KvCodec& codec, const Shape& shape, std::string name,
-                   const PackedKernels& kernels)
+                   const PackedKernels& kernels, const DeviceKernels* device)
     : codec_(codec),
       shape_(shape),
       name_(std::move(name)),
       kernels_(kernels),
+      device_(kernels_of(shape.device, device)),
       pages_(static_cast<size_t>(shape.batch)),
       starts_(static_cast<size_t>(shape.batch)),
       counts_(static_cast<size_t>(shape.batch), 0) {
@@ -86,12 +83,11 @@ PackedKv::PackedKv(const KvCodec& codec, const Shape& shape, std::string name,
 
 void PackedKv::grow(int64_t row, int64_t tokens) {
   auto& pages = pages_[static_cast<size_t>(row)];
-  const auto bytes = static_cast<size_t>(round_up_to(page_bytes(), 64));
+  // The library aligns its memory to 64 bytes at least, as the kernels need it.
   while (static_cast<int64_t>(pages.size()) * kPageTokens < tokens) {
-    pages.emplace_back(static_cast<unsigned char*>(std::aligned_alloc(64, bytes)));
-    if (!pages.back()) throw std::bad_alloc();
-    std::memset(pages.back().get(), 0, bytes);
-    starts_[static_cast<size_t>(row)].push_back(pages.back().get());
+    pages.push_back(
+        at::zeros({round_up_to(page_bytes(), 64)}, at::dtype(at::kByte).device(shape_.device)));
+    starts_[static_cast<size_t>(row)].push_back(pages.back().mutable_data_ptr<uint8_t>());
   }
 }
 
@@ -118,9 +114,11 @@ void PackedKv::append_head(int64_t row, int64_t head, const at::Tensor& x, bool 
 void PackedKv::append(int64_t row, const at::Tensor& key, const at::Tensor& value) {
   const auto check = [&](const at::Tensor& x) {
     TORCH_CHECK(x.dim() == 3 && x.size(0) == shape_.kv_heads && x.size(2) == shape_.head_dim &&
-                    x.size(1) == key.size(1) && x.is_cpu() && x.scalar_type() != at::kDouble,
+                    x.size(1) == key.size(1) && x.device() == shape_.device &&
+                    x.scalar_type() != at::kDouble,
                 name_, ": got ", x.toString(), " ", x.sizes(), "; expected [", shape_.kv_heads,
-                ", tokens, ", shape_.head_dim, "] in float32, bfloat16 or float16 on the CPU");
+                ", tokens, ", shape_.head_dim, "] in float32, bfloat16 or float16 on ",
+                shape_.device);
   };
   check(key);
   check(value);
@@ -133,6 +131,7 @@ void PackedKv::append(int64_t row, const at::Tensor& key, const at::Tensor& valu
   };
   const at::Tensor keys = prepared(key, codec_.key), values = prepared(value, codec_.value);
   grow(row, tokens(row) + key.size(1));
+  if (device_) return append_on_device(row, keys, values);
   // About 64 tokens of a head keep a thread busy.
   const int64_t grain = std::max<int64_t>(1, 64 / std::max<int64_t>(1, key.size(1)));
   at::parallel_for(0, shape_.kv_heads, grain, [&](int64_t begin, int64_t end) {
@@ -144,15 +143,45 @@ void PackedKv::append(int64_t row, const at::Tensor& key, const at::Tensor& valu
   counts_[static_cast<size_t>(row)] += key.size(1);
 }
 
+void PackedKv::append_on_device(int64_t row, const at::Tensor& key, const at::Tensor& value) {
+  const auto side = [&](const at::Tensor& x, const KvTensorCodec& codec, const KvFormat& format) {
+    const bool fused = codec.options().rotate == KvRotation::kNone;
+    const auto channels = [&](const at::Tensor& c) {
+      return fused && c.defined() ? c.const_data_ptr<float>() : nullptr;
+    };
+    return DeviceAppend::Side{format,      x.const_data_ptr<float>(), x.stride(0),
+                              x.stride(1), channels(codec.shift()),   channels(codec.scale())};
+  };
+  const DeviceStream stream(shape_.device);
+  const auto first = static_cast<size_t>(tokens(row) / kPageTokens);
+  const auto& starts = starts_[static_cast<size_t>(row)];
+  const at::Tensor pages = stream.copy(starts.data() + first, starts.size() - first);
+  at::Tensor wrong = at::full({}, std::numeric_limits<int>::max(), key.options().dtype(at::kInt));
+  device_->append({.key = side(key, codec_.key, key_),
+                   .value = side(value, codec_.value, value_),
+                   .pages = DeviceStream::items<unsigned char*>(pages),
+                   .slot = tokens(row) % kPageTokens,
+                   .tokens = key.size(1),
+                   .kv_heads = shape_.kv_heads,
+                   .wrong = wrong.data_ptr<int>()},
+                  stream.handle());
+  const int64_t at = wrong.item<int>();
+  TORCH_CHECK(at == std::numeric_limits<int>::max(), name_, ": the ", at % 2 ? "value" : "key",
+              " of token ", tokens(row) + at / 2 / shape_.kv_heads, ", head ",
+              at / 2 % shape_.kv_heads, " of sequence ", row, " is not finite");
+  counts_[static_cast<size_t>(row)] += key.size(1);
+}
+
 at::Tensor PackedKv::decode(int64_t row, bool is_key) const {
   at::Tensor x = at::empty({1, shape_.kv_heads, tokens(row), shape_.head_dim}, at::kFloat);
-  for (int64_t head = 0; head < shape_.kv_heads; ++head)
-    for (int64_t t = 0; t < tokens(row); ++t) {
-      unsigned char* page = starts_[static_cast<size_t>(row)][static_cast<size_t>(t / kPageTokens)];
-      kernels_.unpack({page + part_offset(head, is_key), format(is_key)}, t % kPageTokens,
-                      x.data_ptr<float>() + (head * tokens(row) + t) * shape_.head_dim);
-    }
-  return (is_key ? codec_.key : codec_.value).restored(x);
+  for (int64_t t = 0; t < tokens(row); ++t) {
+    at::Tensor page = pages_[static_cast<size_t>(row)][static_cast<size_t>(t / kPageTokens)].cpu();
+    for (int64_t head = 0; head < shape_.kv_heads; ++head)
+      kernels_.unpack(
+          {page.mutable_data_ptr<uint8_t>() + part_offset(head, is_key), format(is_key)},
+          t % kPageTokens, x.data_ptr<float>() + (head * tokens(row) + t) * shape_.head_dim);
+  }
+  return (is_key ? codec_.key : codec_.value).restored(x.to(shape_.device));
 }
 
 int64_t PackedKv::stored_bytes() const {

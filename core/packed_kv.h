@@ -2,10 +2,10 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "core/kernels/device_kernels.h"
 #include "core/kernels/packed_kernels.h"
 #include "core/kv_codec.h"
 
@@ -28,10 +28,13 @@ class PackedKv {
  public:
   struct Shape {
     int64_t batch = 1, kv_heads = 0, head_dim = 0;
+    at::Device device = at::kCPU;  ///< where pages lie; the channels of the codec too
   };
-  /// `name` begins every message. Throws ConfigError, see check_packable.
+  /// `name` begins every message. `device`: what works on the pages in place of `kernels`; a CUDA
+  /// device has its own. Throws ConfigError, see check_packable.
   PackedKv(const KvCodec& codec, const Shape& shape, std::string name = "packed cache",
-           const PackedKernels& kernels = packed_kernels().front());
+           const PackedKernels& kernels = packed_kernels().front(),
+           const DeviceKernels* device = nullptr);
 
   /// Encodes and appends tokens to sequence `row`, each exactly once; key and value [kv_heads, n,
   /// head_dim]. Throws c10::Error where one is not finite, naming token and head.
@@ -41,6 +44,8 @@ class PackedKv {
   const Shape& shape() const { return shape_; }
   const KvCodec& codec() const { return codec_; }
   const PackedKernels& kernels() const { return kernels_; }
+  /// Null where the pages belong to `kernels()`.
+  const DeviceKernels* device_kernels() const { return device_; }
   const KvFormat& format(bool is_key) const { return is_key ? key_ : value_; }
 
   /// The keys or values of a sequence, [1, kv_heads, tokens, head_dim] in float32: equals
@@ -58,25 +63,22 @@ class PackedKv {
     return starts_[static_cast<size_t>(row)].data();
   }
   int64_t part_offset(int64_t head, bool is_key) const {
-    return head * (key_.page_bytes() + value_.page_bytes()) + (is_key ? 0 : key_.page_bytes());
+    return kv_part_offset(key_, value_, head, is_key);
   }
 
  private:
-  struct Free {
-    void operator()(unsigned char* page) const;
-  };
-  using Page = std::unique_ptr<unsigned char, Free>;
-
   int64_t page_bytes() const { return shape_.kv_heads * (key_.page_bytes() + value_.page_bytes()); }
   void grow(int64_t row, int64_t tokens);
   void append_head(int64_t row, int64_t head, const at::Tensor& x, bool is_key);
+  void append_on_device(int64_t row, const at::Tensor& key, const at::Tensor& value);
 
   KvCodec codec_;
   Shape shape_;
   std::string name_;
   PackedKernels kernels_;
+  const DeviceKernels* device_;
   KvFormat key_, value_;
-  std::vector<std::vector<Page>> pages_;             // [batch]
+  std::vector<std::vector<at::Tensor>> pages_;       // [batch]: bytes
   std::vector<std::vector<unsigned char*>> starts_;  // the same, plain
   std::vector<int64_t> counts_;                      // [batch]
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/device_stream.h"
 #include "core/packing.h"
 #include "core/torch_headers.h"
 
@@ -24,8 +25,8 @@ PackedWeight::PackedWeight(const at::Tensor& weight, const QuantSpec& spec,
     : PackedWeight((check_packable(spec, weight.size(-1)), encode(weight, spec)), spec, kernels) {}
 
 PackedWeight::PackedWeight(const Encoded& encoded, const QuantSpec& spec,
-                           const PackedKernels& kernels)
-    : kernels_(kernels) {
+                           const PackedKernels& kernels, const DeviceKernels* device)
+    : kernels_(kernels), device_(kernels_of(encoded.groups.codes.device(), device)) {
   const QuantPlan& plan = encoded.plan;
   check_packable(spec, plan.width);
   TORCH_CHECK(encoded.groups.scale.scalar_type() == at::kFloat, "packed weight: got scales in ",
@@ -39,8 +40,9 @@ PackedWeight::PackedWeight(const Encoded& encoded, const QuantSpec& spec,
              .form = plan.form,
              .wide_zero = plan.form == PlanForm::kZeroPoint && !plan.include_zero};
   data_ = at::zeros({format_.bytes()}, at::kByte);
-  put_codes(encoded.groups.codes.reshape({plan.rows, plan.width}));
-  put_grid(encoded.groups);
+  put_codes(encoded.groups.codes.cpu());
+  put_grid(encoded.groups.scale.cpu(), encoded.groups.offset.cpu());
+  data_ = data_.to(encoded.groups.codes.device());
 }
 
 PackedProduct PackedWeight::product() const {
@@ -64,11 +66,11 @@ void PackedWeight::put_codes(const at::Tensor& codes) {
   });
 }
 
-void PackedWeight::put_grid(const EncodedGroups& groups) {
+void PackedWeight::put_grid(const at::Tensor& scales_of, const at::Tensor& offsets_of) {
   unsigned char* scales = data_.mutable_data_ptr<uint8_t>() + format_.code_bytes();
   unsigned char* offsets = scales + format_.panels() * format_.groups() * format_.scale_bytes();
-  const float* scale = groups.scale.const_data_ptr<float>();
-  const float* offset = groups.offset.const_data_ptr<float>();
+  const float* scale = scales_of.const_data_ptr<float>();
+  const float* offset = offsets_of.const_data_ptr<float>();
   for (int64_t at = 0; at < format_.panels() * format_.groups(); ++at) {
     const int64_t panel = at / format_.groups(), group = at % format_.groups();
     unsigned char* to = offsets + at * format_.offset_bytes();
@@ -88,6 +90,12 @@ void PackedWeight::put_grid(const EncodedGroups& groups) {
 }
 
 at::Tensor PackedWeight::decode() const {
+  if (device_) {
+    const DeviceStream stream(data_.device());
+    at::Tensor weight = at::empty({format_.out, format_.in}, data_.options().dtype(at::kFloat));
+    device_->decode(product(), weight.data_ptr<float>(), stream.handle());
+    return weight;
+  }
   at::Tensor rows = at::empty({format_.panels() * kPanelLanes, format_.in}, at::kFloat);
   const PackedProduct from = product();
   at::parallel_for(0, format_.panels(), 1, [&](int64_t begin, int64_t end) {
@@ -97,10 +105,11 @@ at::Tensor PackedWeight::decode() const {
 }
 
 at::Tensor PackedWeight::multiply(const at::Tensor& x) const {
-  TORCH_CHECK(
-      x.dim() >= 1 && x.size(-1) == format_.in && x.is_cpu() && x.scalar_type() != at::kDouble,
-      "packed weight: got ", x.toString(), " ", x.sizes(), " on ", x.device(), "; expected [..., ",
-      format_.in, "] in float32, bfloat16 or float16 on the CPU");
+  TORCH_CHECK(x.dim() >= 1 && x.size(-1) == format_.in && x.device() == data_.device() &&
+                  x.scalar_type() != at::kDouble,
+              "packed weight: got ", x.toString(), " ", x.sizes(), " on ", x.device(),
+              "; expected [..., ", format_.in, "] in float32, bfloat16 or float16 on ",
+              data_.device());
   const at::NoGradGuard no_grad;
   const at::Tensor rows = x.reshape({-1, format_.in}).to(at::kFloat);
   std::vector<int64_t> shape = x.sizes().vec();
@@ -110,7 +119,21 @@ at::Tensor PackedWeight::multiply(const at::Tensor& x) const {
       .to(x.scalar_type());
 }
 
+at::Tensor PackedWeight::few_rows_on_device(const at::Tensor& x) const {
+  const DeviceStream stream(x.device());
+  const at::Tensor padded =
+      at::constant_pad_nd(x, {0, format_.padded_in() - format_.in}).contiguous();
+  at::Tensor y = at::empty({x.size(0), format_.panels() * kPanelLanes}, x.options());
+  PackedProduct task = product();
+  task.x = padded.const_data_ptr<float>();
+  task.rows = x.size(0);
+  task.y = y.data_ptr<float>();
+  device_->multiply(task, stream.handle());
+  return y.narrow(1, 0, format_.out);
+}
+
 at::Tensor PackedWeight::few_rows(const at::Tensor& x) const {
+  if (device_) return few_rows_on_device(x);
   const int64_t rows = x.size(0);
   const at::Tensor padded =
       at::constant_pad_nd(x, {0, format_.padded_in() - format_.in}).contiguous();
@@ -136,6 +159,7 @@ at::Tensor PackedWeight::few_rows(const at::Tensor& x) const {
 }
 
 at::Tensor PackedWeight::many_rows(const at::Tensor& x) const {
+  if (device_) return at::linear(x, decode());
   // Decoded parts stay in the cache until their product is done.
   const int64_t step = std::max<int64_t>(1, (int64_t{1} << 20) / (kPanelLanes * format_.in));
   at::Tensor y = at::empty({x.size(0), format_.out}, at::kFloat);

@@ -2,10 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <memory>
-#include <string>
-
-#include "core/kernels/packed_kernels.h"
+#include "core/kernels/device_kernels.h"
 #include "core/quantizer.h"
 
 namespace wkvq {
@@ -19,10 +16,12 @@ void check_packable(const QuantSpec& spec, int64_t in);
 /// panels are padded.
 class PackedWeight {
  public:
-  /// `encoded`: of a weight in float32, bfloat16 or float16, by encode(). Throws ConfigError, see
-  /// check_packable.
+  /// `encoded`: of a weight in float32, bfloat16 or float16, by encode(); packed on its device.
+  /// `device`: what works on the codes in place of `kernels`; a CUDA device has its own. Throws
+  /// ConfigError, see check_packable.
   PackedWeight(const Encoded& encoded, const QuantSpec& spec,
-               const PackedKernels& kernels = packed_kernels().front());
+               const PackedKernels& kernels = packed_kernels().front(),
+               const DeviceKernels* device = nullptr);
   /// Rounded to nearest: encode(weight, spec).
   PackedWeight(const at::Tensor& weight, const QuantSpec& spec,
                const PackedKernels& kernels = packed_kernels().front());
@@ -41,14 +40,16 @@ class PackedWeight {
 
  private:
   void put_codes(const at::Tensor& codes);
-  void put_grid(const EncodedGroups& groups);
+  void put_grid(const at::Tensor& scales_of, const at::Tensor& offsets_of);
   /// Everything but x and y.
   PackedProduct product() const;
   at::Tensor few_rows(const at::Tensor& x) const;
+  at::Tensor few_rows_on_device(const at::Tensor& x) const;
   at::Tensor many_rows(const at::Tensor& x) const;
 
   WeightFormat format_;
   PackedKernels kernels_;
+  const DeviceKernels* device_;
   at::Tensor data_;  // bytes: codes, scales, offsets
 };
 

@@ -2,7 +2,7 @@
 # Fails where a source file is not formatted; `scripts/check_format.sh --fix` formats it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-mapfile -t files < <(git ls-files --cached --others --exclude-standard '*.h' '*.cpp' '*.cu' '*.inc')
+mapfile -t files < <(git ls-files --cached --others --exclude-standard '*.h' '*.cpp' '*.cu' '*.cuh' '*.inc')
 if [[ ${1:-} == --fix ]]; then
   .venv/bin/clang-format -i "${files[@]}"
 else

@@ -1,12 +1,9 @@
 #include "core/kernels/fake_quant.h"
 
-#include "core/kernels/group_math.h"
+#include "core/device_stream.h"
+#include "core/kernels/group_gradient.h"
 #include "core/kernels/quantize_rows.h"
 #include "core/torch_headers.h"
-
-#ifdef WKVQ_WITH_CUDA
-#include <c10/cuda/CUDAStream.h>
-#endif
 
 namespace wkvq {
 
@@ -47,16 +44,24 @@ bool has_avx2() {
 #endif
 }
 
+/// The CPU, or kernels of a device.
+struct Place {
+  at::Device device;
+  const DeviceKernels* kernels;
+
+  Place(const at::Tensor& x, const DeviceKernels* given)
+      : device(x.device()), kernels(kernels_of(device, given)) {}
+};
+
 template <class T>
-void quantize_rows(const QuantBuffers<T>& buffers, const QuantPlan& plan,
-                   const at::Device& device) {
-  if (device.is_cuda()) {
-#ifdef WKVQ_WITH_CUDA
-    quantize_rows_cuda(buffers, plan, c10::cuda::getCurrentCUDAStream(device.index()).stream());
+void quantize_rows(const QuantBuffers<T>& buffers, const QuantPlan& plan, const Place& place) {
+  if (place.kernels) {
+    const DeviceStream stream(place.device);
+    if constexpr (std::is_same_v<T, double>)
+      place.kernels->quantize_wide(buffers, plan, stream.handle());
+    else
+      place.kernels->quantize(buffers, plan, stream.handle());
     return;
-#else
-    TORCH_CHECK(false, "fake_quant: got a CUDA tensor, but this build has no CUDA kernels");
-#endif
   }
   const auto rows = has_avx2() ? quantize_rows_avx2<T> : quantize_rows_generic<T>;
   // About 16 k elements a task keep the threads busy and their overhead small.
@@ -112,7 +117,8 @@ QuantPlan make_plan(const at::Tensor& x, const QuantSpec& spec) {
           .include_zero = spec.range == QuantRange::kZeroIncluded};
 }
 
-at::Tensor fake_quant_forward(const at::Tensor& x, const QuantPlan& plan, const ClipRatios& clip) {
+at::Tensor fake_quant_forward(const at::Tensor& x, const QuantPlan& plan, const ClipRatios& clip,
+                              const DeviceKernels* device) {
   const at::Tensor input = computable(x);
   at::Tensor output = at::empty_like(input);
   dispatch(input.scalar_type(), [&](auto zero) {
@@ -121,12 +127,13 @@ at::Tensor fake_quant_forward(const at::Tensor& x, const QuantPlan& plan, const 
                       .output = output.mutable_data_ptr<T>(),
                       .high_ratio = ratio_data<T>(clip.high, plan),
                       .low_ratio = ratio_data<T>(clip.low, plan)},
-                     plan, input.device());
+                     plan, Place(input, device));
   });
   return output.to(x.scalar_type());
 }
 
-EncodedGroups encode_groups(const at::Tensor& x, const QuantPlan& plan) {
+EncodedGroups encode_groups(const at::Tensor& x, const QuantPlan& plan,
+                            const DeviceKernels* device) {
   const at::Tensor input = computable(x);
   const std::vector<int64_t> shape{plan.rows, plan.groups_per_row()};
   EncodedGroups encoded{at::empty_like(input, input.options().dtype(at::kByte)),
@@ -137,7 +144,7 @@ EncodedGroups encode_groups(const at::Tensor& x, const QuantPlan& plan) {
                       .codes = encoded.codes.mutable_data_ptr<uint8_t>(),
                       .scale = encoded.scale.mutable_data_ptr<T>(),
                       .offset = encoded.offset.mutable_data_ptr<T>()},
-                     plan, input.device());
+                     plan, Place(input, device));
   });
   return encoded;
 }
@@ -158,69 +165,27 @@ at::Tensor decode_groups(const EncodedGroups& encoded, const QuantPlan& plan,
 
 namespace {
 
-/// Where the backward pass of one group reads and writes.
 template <class T>
-struct GroupGradient {
-  const T *grad, *x;
-  T* out;
-  const T *high_ratio, *low_ratio;  // of this group, or null
-  T *high_grad, *low_grad;          // likewise
-};
-
-/// Passes the gradients of a group's range on to the elements and ratios that set it.
-template <class T>
-void range_gradient(const GroupGradient<T>& at, int64_t index, bool upper, T gradient) {
-  const T* ratio = upper ? at.high_ratio : at.low_ratio;
-  if (!ratio) {
-    at.out[index] += gradient;
+void differentiate_rows(const QuantGradient<T>& all, const QuantPlan& plan, const Place& place) {
+  if (place.kernels) {
+    const DeviceStream stream(place.device);
+    if constexpr (std::is_same_v<T, double>)
+      place.kernels->differentiate_wide(all, plan, stream.handle());
+    else
+      place.kernels->differentiate(all, plan, stream.handle());
     return;
   }
-  at.out[index] += gradient * *ratio;
-  *(upper ? at.high_grad : at.low_grad) += gradient * at.x[index];
-}
-
-/// One group of the backward pass; see fake_quant_backward.
-template <class T>
-void backward_group(const GroupGradient<T>& at, int64_t n, const QuantPlan& plan) {
-  const T* x = at.x;
-  int64_t lowest = 0, highest = 0;
-  for (int64_t i = 1; i < n; ++i) {
-    if (x[i] < x[lowest]) lowest = i;
-    if (x[i] > x[highest]) highest = i;
-  }
-  const T low = at.low_ratio ? x[lowest] * *at.low_ratio : x[lowest];
-  const T high = at.high_ratio ? x[highest] * *at.high_ratio : x[highest];
-  const GroupParams<T> p = group_params(low, high, plan);
-  T grad_scale = 0, grad_minimum = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    const T position = (x[i] - p.minimum) / p.scale;
-    const T q = round_half_even(position) + p.zero;
-    const bool inside = q >= p.low && q <= p.high;
-    const T code = (inside ? q : (q < p.low ? p.low : p.high)) - p.zero;
-    at.out[i] = inside ? at.grad[i] : T(0);
-    grad_scale += at.grad[i] * (inside ? code - position : code);
-    if (!inside && plan.form == PlanForm::kMinimum) grad_minimum += at.grad[i];
-  }
-  // A degenerate group has a constant scale.
-  const T gradient = high > low || plan.form != PlanForm::kMinimum
-                         ? grad_scale / static_cast<T>(plan.max_code)
-                         : T(0);
-  if (plan.form == PlanForm::kSymmetric) {
-    const bool upper = high > -low;
-    range_gradient(at, upper ? highest : lowest, upper, upper ? gradient : -gradient);
-    return;
-  }
-  const bool floor_is_zero = plan.include_zero && !(low < T(0));
-  const bool ceiling_is_zero = plan.include_zero && !(high > T(0));
-  if (!ceiling_is_zero) range_gradient(at, highest, true, gradient);
-  if (!floor_is_zero) range_gradient(at, lowest, false, grad_minimum - gradient);
+  const int64_t groups = plan.groups_per_row();
+  at::parallel_for(0, plan.rows, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin * groups; i < end * groups; ++i) differentiate_group(all, i, plan);
+  });
 }
 
 }  // namespace
 
 FakeQuantGradients fake_quant_backward(const at::Tensor& grad, const at::Tensor& x,
-                                       const QuantPlan& plan, const ClipRatios& clip) {
-  TORCH_CHECK(x.is_cpu(), "fake_quant: the gradient is computed on the CPU; got ", x.device());
+                                       const QuantPlan& plan, const ClipRatios& clip,
+                                       const DeviceKernels* device) {
   const at::Tensor input = computable(x), incoming = computable(grad.to(input.scalar_type()));
   at::Tensor output = at::empty_like(input);
   ClipRatios clip_grad;
@@ -229,22 +194,11 @@ FakeQuantGradients fake_quant_backward(const at::Tensor& grad, const at::Tensor&
   dispatch(input.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const auto writable = [](at::Tensor& t) { return t.defined() ? t.data_ptr<T>() : nullptr; };
-    const GroupGradient<T> all{incoming.const_data_ptr<T>(),  input.const_data_ptr<T>(),
-                               output.mutable_data_ptr<T>(),  ratio_data<T>(clip.high, plan),
-                               ratio_data<T>(clip.low, plan), writable(clip_grad.high),
-                               writable(clip_grad.low)};
-    const auto moved = [](auto* data, int64_t offset) { return data ? data + offset : nullptr; };
-    const int64_t groups = plan.groups_per_row();
-    at::parallel_for(0, plan.rows, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin * groups; i < end * groups; ++i) {
-        const int64_t column = i % groups * plan.group;
-        const int64_t first = i / groups * plan.width + column;
-        backward_group<T>(
-            {all.grad + first, all.x + first, all.out + first, moved(all.high_ratio, i),
-             moved(all.low_ratio, i), moved(all.high_grad, i), moved(all.low_grad, i)},
-            std::min(plan.group, plan.width - column), plan);
-      }
-    });
+    differentiate_rows<T>(
+        {incoming.const_data_ptr<T>(), input.const_data_ptr<T>(), output.mutable_data_ptr<T>(),
+         ratio_data<T>(clip.high, plan), ratio_data<T>(clip.low, plan), writable(clip_grad.high),
+         writable(clip_grad.low)},
+        plan, Place(input, device));
   });
   return {output.to(x.scalar_type()), clip_grad};
 }

@@ -2,7 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "core/kernels/quant_plan.h"
+#include "core/kernels/device_kernels.h"
 #include "core/quant_spec.h"
 
 namespace wkvq {
@@ -19,20 +19,21 @@ struct ClipRatios {
 };
 
 /// Quantizes and dequantizes in one read and one write; no gradient. `x` is contiguous, float64,
-/// float32, bfloat16 or float16 (half types compute in float32). The CPU version is the
-/// specification of the CUDA one.
+/// float32, bfloat16 or float16 (half types compute in float32). `device`: kernels to use in place
+/// of the CPU's, which specify them; a CUDA device has its own.
 at::Tensor fake_quant_forward(const at::Tensor& x, const QuantPlan& plan,
-                              const ClipRatios& clip = {});
+                              const ClipRatios& clip = {}, const DeviceKernels* device = nullptr);
 
 /// Gradient of fake_quant_forward with rounding (of codes and zero points) taken as the identity:
 /// passes inside the range, and reaches the smallest and the largest element of a group through its
-/// scale and minimum; no gradient flows through a rounded zero point. CPU, float32 or float64.
+/// scale and minimum; no gradient flows through a rounded zero point. float32 or float64.
 struct FakeQuantGradients {
   at::Tensor x;
   ClipRatios clip;  ///< undefined where the forward pass had none
 };
 FakeQuantGradients fake_quant_backward(const at::Tensor& grad, const at::Tensor& x,
-                                       const QuantPlan& plan, const ClipRatios& clip = {});
+                                       const QuantPlan& plan, const ClipRatios& clip = {},
+                                       const DeviceKernels* device = nullptr);
 
 struct EncodedGroups {
   at::Tensor codes;   ///< uint8, shape of x; form C: code + 2^(bits-1)
@@ -41,7 +42,8 @@ struct EncodedGroups {
 };
 
 /// The codes and parameters that fake_quant_forward goes through.
-EncodedGroups encode_groups(const at::Tensor& x, const QuantPlan& plan);
+EncodedGroups encode_groups(const at::Tensor& x, const QuantPlan& plan,
+                            const DeviceKernels* device = nullptr);
 /// decode_groups(encode_groups(x)) == fake_quant_forward(x), bit for bit.
 at::Tensor decode_groups(const EncodedGroups& encoded, const QuantPlan& plan, at::ScalarType dtype);
 

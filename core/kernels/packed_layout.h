@@ -25,6 +25,8 @@ constexpr int64_t kPanelStep = 32;
 /// Tokens of a page of packed keys and values.
 constexpr int64_t kPageTokens = 64;
 constexpr int64_t kMaxHeadDim = 256;
+/// Groups of a head.
+constexpr int64_t kMaxGroups = kMaxHeadDim / kPanelStep;
 
 constexpr bool packable_bits(int64_t bits) {
   return bits == 2 || bits == 3 || bits == 4 || bits == 8;
@@ -157,17 +159,35 @@ struct KvFormat {
   constexpr int64_t panels() const { return (is_key ? kPageTokens : dim) / kPanelLanes; }
 };
 
+/// How the groups of a token are quantized.
+WKVQ_HOST_DEVICE inline QuantPlan append_plan(const KvFormat& format) {
+  QuantPlan plan;
+  plan.max_code = (int64_t{1} << format.bits) - 1;
+  plan.form = PlanForm::kMinimum;
+  plan.stored = format.stored;
+  plan.include_zero = false;
+  return plan;
+}
+
 /// The codes, scales and minima of one head in one page.
 struct KvPart {
   unsigned char* data;
   KvFormat format;
 
-  uint32_t* panel(int64_t p) const {
+  WKVQ_HOST_DEVICE uint32_t* panel(int64_t p) const {
     return reinterpret_cast<uint32_t*>(data) + p * panel_words(format.bits, format.inner());
   }
-  void* scales() const { return data + format.code_bytes(); }
-  void* minima() const { return data + format.code_bytes() + format.scale_bytes(); }
+  WKVQ_HOST_DEVICE void* scales() const { return data + format.code_bytes(); }
+  WKVQ_HOST_DEVICE void* minima() const {
+    return data + format.code_bytes() + format.scale_bytes();
+  }
 };
+
+/// Bytes from the beginning of a page to the keys or values of a head.
+constexpr int64_t kv_part_offset(const KvFormat& key, const KvFormat& value, int64_t head,
+                                 bool is_key) {
+  return head * (key.page_bytes() + value.page_bytes()) + (is_key ? 0 : key.page_bytes());
+}
 
 /// How a weight [out, in] is stored: panels of 16 outputs, groups along the input.
 struct WeightFormat {

@@ -17,7 +17,7 @@ struct QuantPlan {
   StoredScale stored = StoredScale::kCompute;
   bool include_zero = true;
 
-  int64_t groups_per_row() const { return (width + group - 1) / group; }
+  constexpr int64_t groups_per_row() const { return (width + group - 1) / group; }
 };
 
 /// Where a kernel reads and writes; [rows, width] contiguous, scale and offset [rows,
@@ -31,6 +31,16 @@ struct QuantBuffers {
   T* offset = nullptr;            ///< zero point (A), minimum (B), 0 (C); or null
   const T* high_ratio = nullptr;  ///< the largest element is multiplied by it first, or null
   const T* low_ratio = nullptr;   ///< the smallest likewise; ratios [rows, groups_per_row()]
+};
+
+/// The same for the backward pass.
+template <class T>
+struct QuantGradient {
+  const T* grad;   ///< of the dequantized values
+  const T* input;  ///< of the forward pass
+  T* output;       ///< gradient of `input`
+  const T *high_ratio, *low_ratio;
+  T *high_grad, *low_grad;  ///< added to; null where there are no ratios
 };
 
 }  // namespace wkvq

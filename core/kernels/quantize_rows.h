@@ -4,16 +4,13 @@
 
 namespace wkvq {
 
-// One plain function a device and instruction set: quantizes rows [begin, end), or all of them on a
-// device. No libtorch here, so that code compiled for AVX2 cannot leak into other translation
-// units.
+// One plain function an instruction set: quantizes rows [begin, end). No libtorch here, so that
+// code compiled for AVX2 cannot leak into other translation units.
 template <class T>
 void quantize_rows_generic(const QuantBuffers<T>& buffers, const QuantPlan& plan, int64_t begin,
                            int64_t end);
 template <class T>
 void quantize_rows_avx2(const QuantBuffers<T>& buffers, const QuantPlan& plan, int64_t begin,
                         int64_t end);
-template <class T>
-void quantize_rows_cuda(const QuantBuffers<T>& buffers, const QuantPlan& plan, void* stream);
 
 }  // namespace wkvq

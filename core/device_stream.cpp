@@ -1,0 +1,45 @@
+#include "core/device_stream.h"
+
+#include "core/torch_headers.h"
+
+#ifdef WKVQ_WITH_CUDA
+#include <c10/cuda/CUDAStream.h>
+#endif
+
+namespace wkvq {
+
+const DeviceKernels& cuda_kernels() {
+#ifdef WKVQ_WITH_CUDA
+  static const DeviceKernels kernels{.name = "cuda",
+                                     .quantize = quantize_cuda,
+                                     .quantize_wide = quantize_wide_cuda,
+                                     .differentiate = differentiate_cuda,
+                                     .differentiate_wide = differentiate_wide_cuda,
+                                     .append = quantize_append_cuda,
+                                     .attend = decode_attention_cuda,
+                                     .multiply = packed_linear_cuda,
+                                     .decode = decode_weight_cuda,
+                                     .attend_tiles = masked_attention_cuda};
+  return kernels;
+#else
+  TORCH_CHECK(false, "got a CUDA tensor, but this build has no CUDA kernels");
+#endif
+}
+
+const DeviceKernels* kernels_of(const at::Device& device, const DeviceKernels* given) {
+  return device.is_cuda() ? &cuda_kernels() : given;
+}
+
+DeviceStream::DeviceStream(const at::Device& device) : device_(device), guard_(device) {
+#ifdef WKVQ_WITH_CUDA
+  if (device.is_cuda()) handle_ = c10::cuda::getCurrentCUDAStream(device.index()).stream();
+#endif
+}
+
+at::Tensor DeviceStream::copy_bytes(const void* from, size_t bytes) const {
+  at::Tensor host = at::empty({static_cast<int64_t>(bytes)}, at::kByte);
+  std::memcpy(host.mutable_data_ptr<uint8_t>(), from, bytes);
+  return host.to(device_);
+}
+
+}  // namespace wkvq

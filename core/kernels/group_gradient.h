@@ -1,0 +1,85 @@
+#pragma once
+
+#include "core/kernels/group_math.h"
+
+// The backward pass of one quantization group, shared by the CPU and the CUDA kernels; see
+// fake_quant_backward.
+namespace wkvq {
+namespace {
+
+/// Where the backward pass of one group reads and writes.
+template <class T>
+struct GroupGradient {
+  const T *grad, *x;
+  T* out;
+  const T *high_ratio, *low_ratio;  // of this group, or null
+  T *high_grad, *low_grad;          // likewise
+};
+
+/// Passes the gradients of a group's range on to the elements and ratios that set it.
+template <class T>
+WKVQ_HOST_DEVICE inline void range_gradient(const GroupGradient<T>& at, int64_t index, bool upper,
+                                            T gradient) {
+  const T* ratio = upper ? at.high_ratio : at.low_ratio;
+  if (!ratio) {
+    at.out[index] += gradient;
+    return;
+  }
+  at.out[index] += gradient * *ratio;
+  *(upper ? at.high_grad : at.low_grad) += gradient * at.x[index];
+}
+
+/// A group of n elements.
+template <class T>
+WKVQ_HOST_DEVICE inline void backward_group(const GroupGradient<T>& at, int64_t n,
+                                            const QuantPlan& plan) {
+  const T* x = at.x;
+  int64_t lowest = 0, highest = 0;
+  for (int64_t i = 1; i < n; ++i) {
+    if (x[i] < x[lowest]) lowest = i;
+    if (x[i] > x[highest]) highest = i;
+  }
+  const T low = at.low_ratio ? x[lowest] * *at.low_ratio : x[lowest];
+  const T high = at.high_ratio ? x[highest] * *at.high_ratio : x[highest];
+  const GroupParams<T> p = group_params(low, high, plan);
+  T grad_scale = 0, grad_minimum = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const T position = (x[i] - p.minimum) / p.scale;
+    const T q = round_half_even(position) + p.zero;
+    const bool inside = q >= p.low && q <= p.high;
+    const T code = (inside ? q : (q < p.low ? p.low : p.high)) - p.zero;
+    at.out[i] = inside ? at.grad[i] : T(0);
+    grad_scale += at.grad[i] * (inside ? code - position : code);
+    if (!inside && plan.form == PlanForm::kMinimum) grad_minimum += at.grad[i];
+  }
+  // A degenerate group has a constant scale.
+  const T gradient = high > low || plan.form != PlanForm::kMinimum
+                         ? grad_scale / static_cast<T>(plan.max_code)
+                         : T(0);
+  if (plan.form == PlanForm::kSymmetric) {
+    const bool upper = high > -low;
+    range_gradient(at, upper ? highest : lowest, upper, upper ? gradient : -gradient);
+    return;
+  }
+  const bool floor_is_zero = plan.include_zero && !(low < T(0));
+  const bool ceiling_is_zero = plan.include_zero && !(high > T(0));
+  if (!ceiling_is_zero) range_gradient(at, highest, true, gradient);
+  if (!floor_is_zero) range_gradient(at, lowest, false, grad_minimum - gradient);
+}
+
+/// Group `index` of all of them, counted along the rows.
+template <class T>
+WKVQ_HOST_DEVICE inline void differentiate_group(const QuantGradient<T>& all, int64_t index,
+                                                 const QuantPlan& plan) {
+  const int64_t groups = plan.groups_per_row(), column = index % groups * plan.group;
+  const int64_t first = index / groups * plan.width + column, rest = plan.width - column;
+  backward_group<T>({all.grad + first, all.input + first, all.output + first,
+                     all.high_ratio ? all.high_ratio + index : nullptr,
+                     all.low_ratio ? all.low_ratio + index : nullptr,
+                     all.high_grad ? all.high_grad + index : nullptr,
+                     all.low_grad ? all.low_grad + index : nullptr},
+                    rest < plan.group ? rest : plan.group, plan);
+}
+
+}  // namespace
+}  // namespace wkvq

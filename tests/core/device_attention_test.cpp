@@ -1,0 +1,110 @@
+#include "core/device_attention.h"
+#include "core/torch_headers.h"
+#include "tests/support/catch.h"
+#include "tests/support/device_kernels.h"
+
+using namespace wkvq;
+using namespace wkvq::test;
+
+namespace {
+
+struct Case {
+  int64_t heads, kv_heads, seq, keys, dim, sliding;
+};
+
+/// Grouped heads, tiles cut at either end, fewer queries than keys, every number of channels a
+/// thread.
+const std::vector<Case> kCases{{2, 2, 1, 1, 8, 0},
+                               {4, 2, 40, 40, 20, 0},
+                               {3, 1, 33, 50, 64, 9},
+                               {1, 1, 17, 17, 144, 0},
+                               {2, 1, 34, 34, 256, 20}};
+
+const std::vector<KvViewOptions>& views() {
+  static const std::vector<KvViewOptions> all{
+      {.mode = ViewMode::kNone},
+      {.mode = ViewMode::kAll},
+      {.mode = ViewMode::kPast},
+      {.mode = ViewMode::kPast, .window = 5},
+      {.mode = ViewMode::kPast, .window = 900},
+      {.mode = ViewMode::kPast, .window = 4, .sinks = 2, .prefill = 20},
+      {.mode = ViewMode::kKivi, .window = 8}};
+  return all;
+}
+
+/// masked_attention with the kernels of `on`.
+at::Tensor attend(const at::Tensor& query, const KvPair& kv, const KvViewOptions& view,
+                  int64_t sliding, const TestDevice& on) {
+  KvPair ready = kv;
+  const int64_t sinks = std::min(KvMask(view, true).sinks(), kv.key.size(2));
+  for (const auto& [copy, exact] :
+       {std::pair{&ready.key_hat, kv.key}, std::pair{&ready.value_hat, kv.value}}) {
+    *copy = copy->clone();
+    copy->narrow(2, 0, sinks).copy_(exact.narrow(2, 0, sinks));
+  }
+  const int64_t keys = kv.key.size(2);
+  return attention_on_device(
+      query, ready, attention_bounds(view, keys - query.size(2), keys, sliding), *on.kernels);
+}
+
+KvPair wide(const KvPair& kv) {
+  const auto of = [](const at::Tensor& x) { return x.cpu().to(at::kDouble); };
+  return {of(kv.key), of(kv.value), of(kv.key_hat), of(kv.value_hat)};
+}
+
+void every_view(const TestDevice& on) {
+  at::manual_seed(36);
+  for (const Case& c : kCases) {
+    const auto random = [&](int64_t heads, int64_t seq) {
+      // Heads behind each other in a token, as a projection leaves them.
+      return at::randn({2, seq, heads, c.dim}).to(on.device).transpose(1, 2);
+    };
+    const at::Tensor query = random(c.heads, c.seq);
+    const auto copy = [&](const at::Tensor& x) { return x + at::randn_like(x) * 0.3; };
+    const at::Tensor key = random(c.kv_heads, c.keys), value = random(c.kv_heads, c.keys);
+    const KvPair kv{key, value, copy(key), copy(value)};
+    for (const KvViewOptions& view : views()) {
+      const at::Tensor out = attend(query, kv, view, c.sliding, on);
+      const at::Tensor expected =
+          masked_attention(query.cpu().to(at::kDouble), wide(kv), view, c.sliding);
+      INFO(on.kernels->name << ", " << view.name() << ", " << c.heads << ":" << c.kv_heads
+                            << " heads of " << c.dim << ", " << c.seq << " queries of " << c.keys);
+      REQUIRE((out.cpu().to(at::kDouble) - expected).abs().max().item<double>() <
+              device_tolerance(at::kFloat));
+    }
+  }
+}
+
+/// Copies that are nothing like the exact rows: any token read from the wrong side shows.
+void by_hand(const TestDevice& on) {
+  const int64_t n = 20;
+  const auto full = [&](double x) { return at::full({1, 1, n, 4}, x).to(on.device); };
+  // All scores equal: weights are 1 / (t + 1). Values: 1 where quantized, 100 where exact.
+  const at::Tensor out = attend(full(0), {full(1), full(100), full(1), full(1)},
+                                {.mode = ViewMode::kPast, .window = 3}, 0, on);
+  for (const int64_t t : {0, 1, 2, 3, 16, 19}) {
+    const double exact = static_cast<double>(std::min<int64_t>(3, t + 1));
+    const double count = static_cast<double>(t + 1);
+    // One rounding of 6e-8 of each of a few numbers up to 300.
+    REQUIRE(out[0][0][t][2].item<double>() ==
+            Approx((100 * exact + count - exact) / count).epsilon(1e-6));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("device attention: every view agrees with the CPU in float64, emulated") {
+  for (const TestDevice& on : emulated_devices()) every_view(on);
+}
+
+TEST_CASE("device attention: every view agrees with the CPU in float64, CUDA", "[cuda]") {
+  for (const TestDevice& on : cuda_devices()) every_view(on);
+}
+
+TEST_CASE("device attention: exact and quantized values by hand, emulated") {
+  for (const TestDevice& on : emulated_devices()) by_hand(on);
+}
+
+TEST_CASE("device attention: exact and quantized values by hand, CUDA", "[cuda]") {
+  for (const TestDevice& on : cuda_devices()) by_hand(on);
+}
