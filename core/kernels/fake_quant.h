@@ -41,8 +41,9 @@ struct EncodedGroups {
 };
 
 /// The codes and parameters that fake_quant_forward goes through.
-EncodedGroups encode_groups(const at::Tensor& x, const QuantPlan& plan);
-/// decode_groups(encode_groups(x)) == fake_quant_forward(x), bit for bit.
+EncodedGroups encode_groups(const at::Tensor& x, const QuantPlan& plan,
+                            const ClipRatios& clip = {});
+/// decode_groups(encode_groups(x, plan, clip)) == fake_quant_forward(x, plan, clip), bit for bit.
 at::Tensor decode_groups(const EncodedGroups& encoded, const QuantPlan& plan, at::ScalarType dtype);
 
 }  // namespace wkvq
