@@ -34,9 +34,11 @@ std::vector<int64_t> draw(const at::Tensor& logits, std::mt19937_64& generator) 
 
 }  // namespace
 
-Decoder::Decoder(ModelSource& source, std::vector<QuantizedBlock> blocks, const KvViewOptions& view)
+Decoder::Decoder(ModelSource& source, std::vector<QuantizedBlock> blocks, const KvViewOptions& view,
+                 Storage cache)
     : source_(source), blocks_(std::move(blocks)) {
-  for (const QuantizedBlock& block : blocks_) caches_.emplace_back(block.codec, view);
+  for (size_t i = 0; i < blocks_.size(); ++i)
+    caches_.push_back(make_block_cache(blocks_[i].codec, view, cache, static_cast<int64_t>(i)));
 }
 
 at::Tensor Decoder::step(const at::Tensor& tokens) {
@@ -44,7 +46,7 @@ at::Tensor Decoder::step(const at::Tensor& tokens) {
   at::Tensor hidden = source_.embed(tokens);
   for (size_t i = 0; i < blocks_.size(); ++i) {
     const AttentionFunction attention = [&cache = caches_[i]](const AttentionInputs& in) {
-      return cache.step(in);
+      return wkvq::step(cache, in);
     };
     hidden = forward_block(source_.config(), static_cast<int64_t>(i), blocks_[i].weights,
                            source_.rope(), hidden, position_, attention);

@@ -4,18 +4,19 @@
 
 #include <vector>
 
-#include "core/kv_cache.h"
+#include "core/block_cache.h"
 #include "core/method.h"
 #include "core/model_source.h"
 
 namespace wkvq {
 
-/// Runs a model token by token through one KvCache a block, as a deployed model does: the slow
+/// Runs a model token by token through one cache a block, as a deployed model does: the slow
 /// specification of the one-pass views, and the engine of sampling.
 class Decoder {
  public:
-  /// One block a layer, as run_blocks leaves them.
-  Decoder(ModelSource& source, std::vector<QuantizedBlock> blocks, const KvViewOptions& view);
+  /// One block a layer, as run_blocks leaves them: simulated or packed.
+  Decoder(ModelSource& source, std::vector<QuantizedBlock> blocks, const KvViewOptions& view,
+          Storage cache = Storage::kSimulated);
 
   /// Hidden states [batch, n, hidden] leaving the last block for the next n tokens [batch, n] of
   /// every sequence; n > 1 only for a prompt of view.prefill tokens.
@@ -24,7 +25,7 @@ class Decoder {
  private:
   ModelSource& source_;
   std::vector<QuantizedBlock> blocks_;
-  std::vector<KvCache> caches_;
+  std::vector<BlockCache> caches_;
   int64_t position_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/packed_block.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
@@ -19,8 +20,12 @@ double log_probability(const std::vector<double>& logits, int64_t token) {
 }  // namespace
 
 Generator::Generator(ModelSource& source, std::vector<QuantizedBlock> blocks,
-                     const KvViewOptions& view)
-    : source_(source), head_(source.head()), blocks_(std::move(blocks)), view_(view) {}
+                     const KvViewOptions& view, Storage cache)
+    : source_(source),
+      head_(source.head()),
+      blocks_(std::move(blocks)),
+      view_(view),
+      cache_(cache) {}
 
 int64_t Generator::Row::next() const {
   const auto length = static_cast<int64_t>(prompt->tokens.size());
@@ -35,9 +40,16 @@ Generator::Row Generator::start(const Prompt& prompt, size_t index) const {
   Row row{.prompt = &prompt, .index = index};
   KvViewOptions view = view_;
   view.prefill = prompt.prefill;
-  for (const QuantizedBlock& block : blocks_) row.caches.emplace_back(block.codec, view);
+  for (size_t i = 0; i < blocks_.size(); ++i)
+    row.caches.push_back(make_block_cache(blocks_[i].codec, view, cache_, static_cast<int64_t>(i)));
   row.done = prompt.max_tokens < 1;
   return row;
+}
+
+int64_t Generator::weight_bytes() const {
+  int64_t bytes = head_.held_bytes();
+  for (const QuantizedBlock& block : blocks_) bytes += held_bytes(block.weights);
+  return bytes;
 }
 
 at::Tensor Generator::prefill(Row& row) {
@@ -45,9 +57,9 @@ at::Tensor Generator::prefill(Row& row) {
   const at::ArrayRef<int32_t> tokens(row.prompt->tokens.data(), static_cast<size_t>(n));
   at::Tensor hidden = source_.embed(at::tensor(tokens, at::kLong).unsqueeze(0));
   for (size_t i = 0; i < blocks_.size(); ++i)
-    hidden =
-        forward_block(source_.config(), static_cast<int64_t>(i), blocks_[i].weights, source_.rope(),
-                      hidden, 0, [&](const AttentionInputs& in) { return row.caches[i].step(in); });
+    hidden = forward_block(
+        source_.config(), static_cast<int64_t>(i), blocks_[i].weights, source_.rope(), hidden, 0,
+        [&](const AttentionInputs& in) { return wkvq::step(row.caches[i], in); });
   row.position = n;
   return hidden.select(1, n - 1);
 }
@@ -68,7 +80,7 @@ at::Tensor Generator::step(const std::vector<Row*>& rows) {
         for (at::Tensor* x : {&own.query, &own.key, &own.value, &own.key_before_rope})
           *x = x->narrow(2, static_cast<int64_t>(b), 1);
         own.positions = positions[b];
-        outputs.push_back(rows[b]->caches[i].step(own));
+        outputs.push_back(wkvq::step(rows[b]->caches[i], own));
       }
       return at::cat(outputs, 2);
     };
@@ -88,6 +100,9 @@ void Generator::choose(const std::vector<Row*>& rows, const at::Tensor& hidden,
     const double* const first =
         logits.const_data_ptr<double>() + static_cast<int64_t>(b) * vocabulary;
     const std::vector<double> own(first, first + vocabulary);
+    TORCH_CHECK(std::none_of(own.begin(), own.end(), [](double x) { return std::isnan(x); }),
+                "generator: a logit after token ", row.position - 1, " of prompt ", row.index,
+                " is not a number");
     const int64_t token = samplers[row.index].choose(own);
     const auto& ends = options.end_tokens;
     row.done = std::find(ends.begin(), ends.end(), token) != ends.end();

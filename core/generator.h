@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "core/kv_cache.h"
+#include "core/block_cache.h"
 #include "core/method.h"
 #include "core/model_source.h"
 #include "core/sampling.h"
@@ -36,27 +36,32 @@ struct GenerationOptions {
   std::function<bool(const WrittenToken&)> on_token;
 };
 
-/// Writes text through the real caches. Every sequence has its own KvCache a block, so that no
+/// Writes text through the real caches. Every sequence has its own cache a block, so that no
 /// group crosses a sequence, and its own positions; the linears work on all sequences of a step
 /// together, without padding. A prefill goes in at once, all other tokens one a step.
 class Generator {
  public:
-  /// One block a layer, as run_blocks leaves them. Of `view` the prefill is that of each prompt.
-  Generator(ModelSource& source, std::vector<QuantizedBlock> blocks, const KvViewOptions& view);
+  /// One block a layer, as run_blocks leaves them: simulated or packed. Of `view` the prefill is
+  /// that of each prompt.
+  Generator(ModelSource& source, std::vector<QuantizedBlock> blocks, const KvViewOptions& view,
+            Storage cache = Storage::kSimulated);
 
   /// What is written after each of `prompts`, which go through the model together.
   std::vector<std::vector<int32_t>> generate(const std::vector<Prompt>& prompts,
                                              const GenerationOptions& options);
 
+  /// Bytes of the weights that every step reads: blocks and head.
+  int64_t weight_bytes() const;
+
   /// The caches of prompt `prompt` of the last generate(), one a block.
-  const std::vector<KvCache>& caches(size_t prompt) const { return rows_[prompt].caches; }
+  const std::vector<BlockCache>& caches(size_t prompt) const { return rows_[prompt].caches; }
 
  private:
   /// A sequence on its way.
   struct Row {
     const Prompt* prompt = nullptr;
     size_t index = 0;
-    std::vector<KvCache> caches;
+    std::vector<BlockCache> caches;
     std::vector<int32_t> written;
     int64_t position = 0;  ///< tokens in the caches
     bool done = false;
@@ -82,6 +87,7 @@ class Generator {
   Head head_;
   std::vector<QuantizedBlock> blocks_;
   KvViewOptions view_;
+  Storage cache_;
   std::vector<Row> rows_;
 };
 

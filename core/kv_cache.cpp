@@ -79,6 +79,25 @@ at::Tensor KvCache::attend(const at::Tensor& query, int64_t sliding_window) cons
       .to(query.scalar_type());
 }
 
+int64_t KvCache::held_bytes() const {
+  int64_t bytes = 0;
+  const auto add = [&](const at::Tensor& x) {
+    if (x.defined()) bytes += static_cast<int64_t>(x.nbytes());
+  };
+  for (const Side* side : {&keys_, &values_}) {
+    add(side->seen.data);
+    add(side->before_rope.data);
+    for (const Stored& stored : side->stored) {
+      const EncodedKv& codes = stored.codes;
+      for (const at::Tensor& x :
+           {codes.rows.groups.codes, codes.rows.groups.scale, codes.rows.groups.offset, codes.codes,
+            codes.frame.offset, codes.frame.step, codes.outliers.index, codes.outliers.value})
+        add(x);
+    }
+  }
+  return bytes;
+}
+
 at::Tensor KvCache::step(const AttentionInputs& in) {
   const int64_t n = in.key.size(2);
   TORCH_CHECK(n == 1 || (tokens_ == 0 && n == view_.prefill), "kv cache: got ", n,

@@ -24,6 +24,8 @@ class KvCache {
   at::Tensor step(const AttentionInputs& in);
 
   int64_t tokens() const { return tokens_; }
+  /// Bytes of all memory that keys and values take: codes and what they decode to.
+  int64_t held_bytes() const;
 
   /// Tokens encoded together, as they are stored.
   struct Stored {

@@ -47,6 +47,8 @@ struct BlockContext {
   LearnedStore* learned;  ///< null: nothing is kept
   /// May be told which share of the work on this block is done, 0 to 1; empty: nobody listens.
   std::function<void(double share)> on_share;
+  /// Linears that are rounded keep their codes (Linear::codes) beside the weight.
+  bool keep_codes = false;
 
   /// Calibration hidden states entering the block, [samples, seq, hidden] in batches: of the
   /// full-precision model, and through the blocks as quantized so far (see chain_sees_cache).
@@ -77,6 +79,8 @@ class Method {
   virtual bool chain_sees_cache() const { return false; }
   /// Throws ConfigError where the options do not fit the model; before any work.
   virtual void check(const ModelConfig& model) const = 0;
+  /// Throws ConfigError where quantized weights of the model cannot be packed; before any work.
+  virtual void check_packable(const ModelConfig& model) const = 0;
   /// Rewrites context.block. Deterministic in its inputs.
   virtual void calibrate(BlockContext& context, Recorder& recorder) = 0;
   /// Identities of the files that the method reads beside the model, part of a run's id. Throws

@@ -1,6 +1,8 @@
 #include "core/packed_cache.h"
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 
 #include "core/base/error.h"
 #include "core/masked_attention.h"
@@ -8,11 +10,28 @@
 
 namespace wkvq {
 
-PackedCache::PackedCache(const KvCodec& codec, const KvViewOptions& view, std::string name)
-    : codec_(codec), view_(view), name_(std::move(name)) {
+namespace {
+
+/// Position of the first token of x [kv_heads, tokens, head_dim] with a value that is not finite.
+std::optional<int64_t> not_finite(const at::Tensor& x) {
+  // NaN and infinity reach the smallest or the largest element: one pass where all is well.
+  const auto [low, high] = at::aminmax(x);
+  if (std::isfinite(low.item<double>()) && std::isfinite(high.item<double>())) return {};
+  const at::Tensor bad = at::isfinite(x).logical_not().any(2).any(0);
+  return bad.to(at::kByte).argmax().item<int64_t>();
+}
+
+}  // namespace
+
+void check_packable(const KvViewOptions& view) {
   if (view.mode != ViewMode::kPast && view.mode != ViewMode::kAll)
     config_error("packed cache: view '{}' is not supported; expected mode past or all",
                  view.name());
+}
+
+PackedCache::PackedCache(const KvCodec& codec, const KvViewOptions& view, std::string name)
+    : codec_(codec), view_(view), name_(std::move(name)) {
+  check_packable(view);
 }
 
 /// Room for `count` more tokens of every sequence: what is live moves to the front of new memory of
@@ -73,6 +92,10 @@ void PackedCache::take(const AttentionInputs& in, int64_t row, int64_t length) {
   const auto part = [&](const at::Tensor& x, int64_t from, int64_t to) {
     return x[row].narrow(1, from, to - from);
   };
+  for (const bool is_key : {true, false})
+    if (const auto bad = not_finite(part(is_key ? in.key : in.value, 0, length)))
+      TORCH_CHECK(false, name_, ": the ", is_key ? "key" : "value", " of token ",
+                  tokens_[index(row)] + *bad, " of sequence ", row, " is not finite");
   const int64_t missing = view_.mode == ViewMode::kPast ? view_.sinks - sinks_.size(row) : 0;
   const int64_t sinks = std::clamp<int64_t>(missing, 0, length);
   sinks_.push(row, part(in.key, 0, sinks), part(in.value, 0, sinks));
@@ -136,6 +159,13 @@ at::Tensor PackedCache::attend(const AttentionInputs& in) const {
     context.exact[1].begin[b] += skipped(recent_.size(row));
   }
   return decode_attention(in.query, context);
+}
+
+int64_t PackedCache::held_bytes() const {
+  int64_t bytes = packed_ ? packed_->allocated_bytes() : 0;
+  for (const at::Tensor& x : {sinks_.key, sinks_.value, recent_.key, recent_.value})
+    if (x.defined()) bytes += static_cast<int64_t>(x.nbytes());
+  return bytes;
 }
 
 int64_t PackedCache::exact_bytes() const {

@@ -8,9 +8,13 @@
 
 namespace wkvq {
 
+/// Throws ConfigError where a packed cache cannot serve the view: only modes past and all.
+void check_packable(const KvViewOptions& view);
+
 /// The cache of one block with its past packed: KvCache for views `past` and `all`, step by step,
 /// where codes are all that is kept of what has left the window. Tokens are packed as soon as no
-/// later query sees them in full precision. Float32, bfloat16 and float16.
+/// later query sees them in full precision. Float32, bfloat16 and float16. Throws c10::Error where
+/// keys or values are not finite, naming the position.
 class PackedCache {
  public:
   /// `name` begins every message. Throws ConfigError where the codec cannot be packed (see
@@ -25,11 +29,16 @@ class PackedCache {
   at::Tensor prompt(const AttentionInputs& in, const std::vector<int64_t>& lengths);
 
   /// Tokens of a sequence.
-  int64_t tokens(int64_t row) const { return tokens_.empty() ? 0 : tokens_[index(row)]; }
+  int64_t tokens(int64_t row = 0) const { return tokens_.empty() ? 0 : tokens_[index(row)]; }
+  /// Those of them that are codes.
+  int64_t encoded_keys(int64_t row = 0) const { return packed_ ? packed_->tokens(row) : 0; }
+  int64_t encoded_values(int64_t row = 0) const { return encoded_keys(row); }
   /// Undefined before the first step.
   const PackedKv& packed() const { return *packed_; }
   /// Bytes of sinks, window and newest token.
   int64_t exact_bytes() const;
+  /// Bytes of all memory that keys and values take, room for more tokens included.
+  int64_t held_bytes() const;
 
  private:
   /// Exact tokens that come at the end and leave at the beginning.

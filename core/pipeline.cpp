@@ -2,6 +2,7 @@
 
 #include "core/batches.h"
 #include "core/masked_attention.h"
+#include "core/packed_block.h"
 #include "core/statistics.h"
 #include "core/torch_headers.h"
 
@@ -92,7 +93,8 @@ void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& 
                          .full = pass.calibration,
                          .quantized = quantized ? &*quantized : nullptr,
                          .learned = pass.learned,
-                         .on_share = share_of(pass, layer)};
+                         .on_share = share_of(pass, layer),
+                         .keep_codes = pass.keep_packed};
     method.calibrate(context, recorder);
     if (needs != CalibrationNeeds::kNone) {
       const bool sees_cache = method.chain_sees_cache() && !block.codec.identity();
@@ -107,6 +109,8 @@ void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& 
       pass.calibration->release_before(layer + 1);
     }
     carry_streams(source, layer, full, block, pass, recorder);
+    if (pass.keep_packed) pass.packed_blocks.push_back(packed_block(block));
+    drop_codes(block.weights);
     if (pass.keep_blocks) pass.blocks.push_back(block);
     if (pass.on_block) pass.on_block(layer + 1);
   }

@@ -35,13 +35,16 @@ struct BlockPass {
   CalibrationChain* calibration = nullptr;     ///< where the method needs one
   bool keep_blocks = false;                    ///< collect the quantized blocks
   std::vector<QuantizedBlock> blocks;          ///< filled where keep_blocks
+  bool keep_packed = false;                    ///< collect them with their weights packed
+  std::vector<QuantizedBlock> packed_blocks;   ///< filled where keep_packed
   std::function<void(int64_t done)> on_block;  ///< blocks done; may be empty
   std::function<void(double done)> on_share;   ///< within a block: those and a share; may be empty
 };
 
 /// The block-major pass: each block is loaded once, quantized by `method`, and carries every stream
 /// on (docs/design.md). The streams' hidden states are replaced by those leaving the last block.
-/// Statistics come from the first quantized batch.
+/// Statistics come from the first quantized batch. With keep_packed, ConfigError where codes of a
+/// weight cannot be packed (Method::check_packable says so beforehand).
 void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& recorder);
 
 /// The attention of a quantized block under `view`.

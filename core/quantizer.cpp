@@ -63,9 +63,9 @@ at::Tensor fake_quantize_clipped(const at::Tensor& x, const ClipRatios& clip,
   return FakeQuantize::apply(x, clip.high, clip.low, spec);
 }
 
-Encoded encode(const at::Tensor& x, const QuantSpec& spec) {
+Encoded encode(const at::Tensor& x, const QuantSpec& spec, const ClipRatios& clip) {
   const QuantPlan plan = make_plan(x, spec);
-  return {encode_groups(x, plan), plan, x.scalar_type()};
+  return {encode_groups(x, plan, clip), plan, x.scalar_type()};
 }
 
 at::Tensor decode(const Encoded& encoded) {
@@ -79,15 +79,18 @@ GroupGrid group_grid(const at::Tensor& x, QuantSpec spec) {
 }
 
 // The operations of group_math.h one by one, so that each rounds as it does there.
-at::Tensor GroupGrid::nearest(const at::Tensor& x) const {
+at::Tensor GroupGrid::codes(const at::Tensor& x) const {
   const auto top = static_cast<double>(plan.max_code);
   const at::Tensor wide = x.to(scale.scalar_type());
-  if (plan.form == PlanForm::kMinimum)
-    return (((wide - offset) / scale).round_().clamp_(0, top) * scale + offset).to(x.scalar_type());
-  if (plan.form == PlanForm::kSymmetric)
-    return ((wide / scale).round_().clamp_(-top - 1, top) * scale).to(x.scalar_type());
-  const at::Tensor code = (wide / scale).round_().add_(offset).clamp_(0, top);
-  return ((code - offset) * scale).to(x.scalar_type());
+  if (plan.form == PlanForm::kMinimum) return ((wide - offset) / scale).round_().clamp_(0, top);
+  if (plan.form == PlanForm::kSymmetric) return (wide / scale).round_().clamp_(-top - 1, top);
+  return (wide / scale).round_().add_(offset).clamp_(0, top);
+}
+
+at::Tensor GroupGrid::values(const at::Tensor& codes) const {
+  if (plan.form == PlanForm::kMinimum) return codes * scale + offset;
+  if (plan.form == PlanForm::kSymmetric) return codes * scale;
+  return (codes - offset) * scale;
 }
 
 }  // namespace wkvq

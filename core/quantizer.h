@@ -24,10 +24,11 @@ struct Encoded {
   at::ScalarType dtype;
 };
 
-/// Codes, scales and offsets of `x`; spec is not the identity.
-Encoded encode(const at::Tensor& x, const QuantSpec& spec);
+/// Codes, scales and offsets of `x`, its ranges clipped where `clip` is defined; spec is not the
+/// identity.
+Encoded encode(const at::Tensor& x, const QuantSpec& spec, const ClipRatios& clip = {});
 
-/// Equals fake_quantize(x, spec), bit for bit.
+/// Equals fake_quantize(x, spec), or fake_quantize_clipped(x, clip, spec), bit for bit.
 at::Tensor decode(const Encoded& encoded);
 
 /// The grid of one group a row (per tensor: one for all), held fixed while values on it change.
@@ -35,9 +36,13 @@ struct GroupGrid {
   at::Tensor scale, offset;  ///< [rows] or [1], compute dtype; offset as in EncodedGroups
   QuantPlan plan;
 
-  /// The grid values nearest to `x` [..., rows], in its dtype; bit for bit what fake_quantize gives
-  /// with this grid.
-  at::Tensor nearest(const at::Tensor& x) const;
+  /// The codes nearest to `x` [..., rows], whole numbers in the dtype of the grid; form C: from
+  /// -2^(bits-1) on.
+  at::Tensor codes(const at::Tensor& x) const;
+  /// What `codes` stand for; of the nearest ones bit for bit what fake_quantize gives with this
+  /// grid.
+  at::Tensor values(const at::Tensor& codes) const;
+  at::Tensor nearest(const at::Tensor& x) const { return values(codes(x)).to(x.scalar_type()); }
 };
 
 /// The grid that fake_quantize(x, spec) puts each row of `x` [rows, n] on, the row taken as one

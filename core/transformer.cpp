@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/fused_ops.h"
+#include "core/packed_weight.h"
 
 namespace wkvq {
 namespace {
@@ -20,6 +21,14 @@ at::Tensor beside(const BlockWeights& weights, const at::Tensor& hidden) {
 }
 
 }  // namespace
+
+at::Tensor Linear::operator()(const at::Tensor& x) const {
+  const at::Tensor y = basis.defined() ? at::matmul(x, basis) : x;
+  if (observer) observer(y);
+  if (!packed) return at::linear(input(y), weight, bias);
+  const at::Tensor product = packed->multiply(input(y));
+  return bias.defined() ? product + bias : product;
+}
 
 bool is_unchanged(const BlockWeights& original, const BlockWeights& block) {
   bool quantized_input = false;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <functional>
+#include <memory>
 
 #include "core/activation_quantizer.h"
 #include "core/base/model_config.h"
@@ -13,21 +14,23 @@ namespace wkvq {
 
 // Shapes are [batch, heads, seq, head_dim] and [batch, seq, hidden]; weights are [out, in].
 
+class PackedWeight;
+struct WeightCodes;
+
 /// y = Q(x basis) weight^T + bias.
 struct Linear {
-  at::Tensor weight;  ///< [out, in]
+  at::Tensor weight;  ///< [out, in]; undefined where `packed` stands for it
   at::Tensor bias;    ///< [out] or undefined
   /// [in, in], orthonormal: where the input is quantized and the weight written in another basis
   /// than the model's; else undefined.
   at::Tensor basis;
   ActivationQuantizer input;                          ///< Q; the identity by default
   std::function<void(const at::Tensor& x)> observer;  ///< sees what Q gets; may be empty
+  /// What `weight` decodes from, where BlockContext::keep_codes asks for it; else null.
+  std::shared_ptr<const WeightCodes> codes;
+  std::shared_ptr<const PackedWeight> packed;
 
-  at::Tensor operator()(const at::Tensor& x) const {
-    const at::Tensor y = basis.defined() ? at::matmul(x, basis) : x;
-    if (observer) observer(y);
-    return at::linear(input(y), weight, bias);
-  }
+  at::Tensor operator()(const at::Tensor& x) const;
 };
 
 /// Names of the seven linears of a block in their order, as in run files.
@@ -88,6 +91,7 @@ class Head {
   /// [..., hidden] to [..., vocab].
   at::Tensor logits(const at::Tensor& hidden) const;
   at::Device device() const { return weight_.device(); }
+  int64_t held_bytes() const { return static_cast<int64_t>(norm_.nbytes() + weight_.nbytes()); }
 
  private:
   at::Tensor norm_, weight_;

@@ -8,31 +8,14 @@
 #include "core/packed_weight.h"
 #include "core/torch_headers.h"
 #include "experiments/bench.h"
+#include "experiments/bench_end_to_end.h"
+#include "experiments/bench_shapes.h"
 
 namespace wkvq {
 
 namespace {
 
 using Makers = std::vector<std::function<BenchCase()>>;
-
-/// What the benchmarks need of a model.
-struct Shapes {
-  const char* name;
-  int64_t hidden, intermediate, heads, kv_heads, head_dim;
-};
-
-constexpr Shapes kShapes[]{{"llama-2-7b", 4096, 11008, 32, 32, 128},
-                           {"llama-2-13b", 5120, 13824, 40, 40, 128},
-                           {"llama-3.1-8b", 4096, 14336, 32, 8, 128}};
-
-const Shapes& shapes_of(const std::string& model) {
-  std::string names;
-  for (const Shapes& shapes : kShapes) {
-    if (model == shapes.name) return shapes;
-    names += fmt::format("{}{}", names.empty() ? "" : ", ", shapes.name);
-  }
-  config_error("bench: model '{}' is unknown; expected one of {}", model, names);
-}
 
 /// Copies that together are larger than any cache of the processor.
 int64_t copies_for(double bytes) {
@@ -51,7 +34,7 @@ const T& cycled(const std::vector<T>& all, int64_t round) {
   return all[static_cast<size_t>(round) % all.size()];
 }
 
-KvCodec codec_of(const BenchOptions& options, const Shapes& shapes, int64_t bits) {
+KvCodec codec_of(const BenchOptions& options, const ModelConfig& shapes, int64_t bits) {
   KvTensorOptions kv{.bits = bits,
                      .group_size = std::min(options.group, shapes.head_dim),
                      .scale_dtype = ScaleDtype::kFloat16};
@@ -74,7 +57,7 @@ Contestant sdpa(const char* name, const at::Tensor& query, const at::Tensor& kv)
           }};
 }
 
-BenchCase decode_case(const BenchOptions& options, const Shapes& shapes, int64_t context,
+BenchCase decode_case(const BenchOptions& options, const ModelConfig& shapes, int64_t context,
                       int64_t batch, int64_t bits) {
   const at::Tensor query = at::randn({batch, shapes.heads, 1, shapes.head_dim});
   const at::Tensor kv = at::randn({batch, shapes.kv_heads, context, shapes.head_dim});
@@ -91,13 +74,13 @@ BenchCase decode_case(const BenchOptions& options, const Shapes& shapes, int64_t
   const auto ours = [=](int64_t round) {
     decode_attention(query, {*cycled(caches, round), {}, {{own, own, zeros, ones}}});
   };
-  return {fmt::format("decode {} context {} batch {}", shapes.name, context, batch),
+  return {fmt::format("decode {} context {} batch {}", options.model, context, batch),
           {{fmt::format("packed KV{}", bits), bytes, ours},
            sdpa("sdpa float32", query, kv),
            sdpa("sdpa bfloat16", query, kv.to(at::kBFloat16))}};
 }
 
-BenchCase append_case(const BenchOptions& options, const Shapes& shapes, int64_t batch,
+BenchCase append_case(const BenchOptions& options, const ModelConfig& shapes, int64_t batch,
                       int64_t bits) {
   const at::Tensor token = at::randn({batch, shapes.kv_heads, 1, shapes.head_dim});
   const auto cache = std::make_shared<PackedKv>(
@@ -121,7 +104,7 @@ BenchCase append_case(const BenchOptions& options, const Shapes& shapes, int64_t
     keys.narrow(2, round % kTokens, 1).copy_(codec.key.fake(token));
     values.narrow(2, round % kTokens, 1).copy_(codec.value.fake(token));
   };
-  return {fmt::format("append {} batch {}", shapes.name, batch),
+  return {fmt::format("append {} batch {}", options.model, batch),
           {{fmt::format("packed KV{}", bits), exact + stored, ours},
            {"copy float32", 2 * exact, copied},
            {"simulated float32", 2 * exact, simulated}}};
@@ -153,14 +136,14 @@ BenchCase linear_case(const BenchOptions& options, std::pair<int64_t, int64_t> s
            library_linear("linear bfloat16", x, weight.to(at::kBFloat16))}};
 }
 
-BenchCase attention_case(const BenchOptions& options, const Shapes& shapes, int64_t context,
+BenchCase attention_case(const BenchOptions& options, const ModelConfig& shapes, int64_t context,
                          int64_t batch, int64_t bits) {
   const at::Tensor query = at::randn({batch, shapes.heads, context, shapes.head_dim});
   const at::Tensor kv = at::randn({batch, shapes.kv_heads, context, shapes.head_dim});
   const at::Tensor hat = codec_of(options, shapes, bits).key.fake(kv);
   const at::Tensor repeated = kv.repeat_interleave(shapes.heads / shapes.kv_heads, 1);
   const double bytes = static_cast<double>(2 * query.nbytes() + 4 * kv.nbytes());
-  return {fmt::format("attention {} context {} batch {}", shapes.name, context, batch),
+  return {fmt::format("attention {} context {} batch {}", options.model, context, batch),
           {{"past", bytes,
             [=](int64_t) {
               masked_attention(query, {kv, kv, hat, hat}, {}, 0);
@@ -203,15 +186,15 @@ BenchCase fake_quant_case(const BenchOptions& options, std::pair<int64_t, int64_
 }
 
 /// Every shape of a block's linears once.
-std::vector<std::pair<int64_t, int64_t>> linears_of(const Shapes& s) {
-  std::vector<std::pair<int64_t, int64_t>> all{{s.heads * s.head_dim, s.hidden}};
-  if (s.kv_heads != s.heads) all.emplace_back(s.kv_heads * s.head_dim, s.hidden);
-  all.emplace_back(s.intermediate, s.hidden);
-  all.emplace_back(s.hidden, s.intermediate);
+std::vector<std::pair<int64_t, int64_t>> linears_of(const ModelConfig& s) {
+  std::vector<std::pair<int64_t, int64_t>> all{{s.heads * s.head_dim, s.hidden_size}};
+  if (s.kv_heads != s.heads) all.emplace_back(s.kv_heads * s.head_dim, s.hidden_size);
+  all.emplace_back(s.intermediate_size, s.hidden_size);
+  all.emplace_back(s.hidden_size, s.intermediate_size);
   return all;
 }
 
-void check_numbers(const BenchOptions& options) {
+void check_numbers(const BenchOptions& options, const ModelConfig& shapes) {
   const auto positive = [](const char* name, const std::vector<int64_t>& values) {
     for (const int64_t value : values)
       if (value < 1) config_error("bench: --{} {}; expected positive numbers", name, value);
@@ -219,18 +202,26 @@ void check_numbers(const BenchOptions& options) {
   positive("context", options.contexts);
   positive("batch", options.batches);
   positive("group", {options.group});
+  const bool whole = options.what == "end-to-end";
+  if (options.layers != 0 && (!whole || options.layers < 1 || options.layers > shapes.layers))
+    config_error("bench: --layers {}; expected 1 to {}, with end-to-end only", options.layers,
+                 shapes.layers);
+  if (whole && options.batches != std::vector<int64_t>{1})
+    config_error("bench: --batch is not for end-to-end; it decodes one sequence");
 }
 
 }  // namespace
 
 Makers bench_cases(const BenchOptions& options) {
-  const Shapes& shapes = shapes_of(options.model);
-  check_numbers(options);
+  ModelConfig shapes = bench_shapes(options.model);
+  check_numbers(options, shapes);
+  if (options.layers > 0) shapes.layers = options.layers;
   Makers makers;
   for (const int64_t bits : options.bits) {
-    if (options.what == "linear" || options.what == "fake-quant")
-      check_packable({.bits = bits, .group_size = options.group}, shapes.hidden);
-    else
+    const bool whole = options.what == "end-to-end";
+    if (whole || options.what == "linear" || options.what == "fake-quant")
+      check_packable({.bits = bits, .group_size = options.group}, shapes.hidden_size);
+    if (whole || (options.what != "linear" && options.what != "fake-quant"))
       check_packable("keys", codec_of(options, shapes, bits).key.options(), shapes.head_dim);
     const auto add = [&](const std::function<BenchCase()>& maker) { makers.push_back(maker); };
     if (options.what == "fake-quant") {
@@ -244,6 +235,11 @@ Makers bench_cases(const BenchOptions& options) {
           add([=] { return linear_case(options, shape, batch, bits); });
       if (options.what == "append") add([=] { return append_case(options, shapes, batch, bits); });
       for (const int64_t context : options.contexts) {
+        if (whole) {
+          require_memory(end_to_end_bytes(shapes, options, context, bits), available_bytes(),
+                         shapes);
+          add([=] { return end_to_end_case(shapes, options, context, bits); });
+        }
         if (options.what == "decode")
           add([=] { return decode_case(options, shapes, context, batch, bits); });
         if (options.what == "attention")
@@ -252,8 +248,10 @@ Makers bench_cases(const BenchOptions& options) {
     }
   }
   if (makers.empty())
-    config_error("bench: '{}' is unknown; expected decode, append, linear, attention or fake-quant",
-                 options.what);
+    config_error(
+        "bench: '{}' is unknown; expected decode, append, linear, attention, fake-quant or "
+        "end-to-end",
+        options.what);
   return makers;
 }
 

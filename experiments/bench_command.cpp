@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <fstream>
-#include <nlohmann/json.hpp>
 #include <ostream>
 
 #include "core/base/error.h"
@@ -31,25 +29,9 @@ double seconds_of(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-nlohmann::json as_json(const BenchCase& bench, const std::vector<Timing>& timings,
-                       double bandwidth) {
-  nlohmann::json result{{"case", bench.label}};
-  for (const Timing& timing : timings) {
-    nlohmann::json entry{{"name", timing.name},
-                         {"seconds_median", timing.median()},
-                         {"spread", timing.spread()},
-                         {"seconds", timing.seconds},
-                         {"bytes", timing.bytes},
-                         {"share_of_copy_bandwidth", timing.bytes / timing.median() / bandwidth}};
-    if (&timing != &timings.front()) entry["ratio"] = ratio(timings.front(), timing);
-    result["contestants"].push_back(entry);
-  }
-  return result;
-}
-
-void print(std::ostream& out, const BenchCase& bench, const std::vector<Timing>& timings,
-           double bandwidth) {
-  fmt::print(out, "{}\n", bench.label);
+void print(std::ostream& out, const BenchResult& result, double bandwidth) {
+  fmt::print(out, "{}\n", result.label);
+  const std::vector<Timing>& timings = result.timings;
   for (const Timing& timing : timings) {
     fmt::print(out,
                "  {:<28}{:>10.3f} ms +- {:>4.1f} % {:>9.2f} MB {:>6.2f} of copy, limit {:>8.3f} ms",
@@ -57,6 +39,9 @@ void print(std::ostream& out, const BenchCase& bench, const std::vector<Timing>&
                timing.bytes / timing.median() / bandwidth, timing.bytes / bandwidth * 1e3);
     if (&timing != &timings.front())
       fmt::print(out, "  {:.2f} x ours", ratio(timings.front(), timing));
+    if (timing.formula > 0)
+      fmt::print(out, "  {:.2f} tokens/s, holds {:.3f} of the byte model", 1 / timing.median(),
+                 timing.bytes / timing.formula);
     fmt::print(out, "\n");
   }
 }
@@ -74,7 +59,7 @@ double Timing::spread() const {
 std::vector<Timing> measure(const BenchCase& bench, int64_t repeat) {
   std::vector<Timing> timings;
   for (const Contestant& contestant : bench.contestants)
-    timings.push_back({contestant.name, contestant.bytes, {}});
+    timings.push_back({contestant.name, contestant.bytes, {}, contestant.formula});
   for (int64_t round = -1; round < repeat; ++round) {
     for (size_t i = 0; i < timings.size(); ++i) {
       const double seconds = seconds_of([&] { bench.contestants[i].run(round + 1); });
@@ -117,28 +102,20 @@ int bench_command(const BenchOptions& options, std::ostream& out) {
         options.device);
   if (options.repeat < 1)
     config_error("bench: --repeat {}; expected a positive number", options.repeat);
+  if (!options.hdf5.empty() && std::filesystem::exists(options.hdf5))
+    config_error("bench: --hdf5 '{}' exists; expected a new file", options.hdf5.string());
   const auto cases = bench_cases(options);
-  const double bandwidth = copy_bandwidth(options.repeat);
+  BenchRun run{.options = options, .copy_bandwidth = copy_bandwidth(options.repeat)};
   fmt::print(out, "{} threads, {} kernels, copy {:.2f} GB/s read and written\n",
-             at::get_num_threads(), packed_kernels().front().name, bandwidth / 1e9);
-  nlohmann::json result{{"what", options.what},
-                        {"model", options.model},
-                        {"threads", at::get_num_threads()},
-                        {"kernels", packed_kernels().front().name},
-                        {"copy_bytes_per_second", bandwidth},
-                        {"repeat", options.repeat},
-                        {"cases", nlohmann::json::array()}};
+             at::get_num_threads(), packed_kernels().front().name, run.copy_bandwidth / 1e9);
   for (const auto& make : cases) {
     const BenchCase bench = make();
-    const std::vector<Timing> timings = measure(bench, options.repeat);
-    print(out, bench, timings, bandwidth);
+    run.results.push_back({bench.label, measure(bench, options.repeat)});
+    print(out, run.results.back(), run.copy_bandwidth);
     out.flush();
-    result["cases"].push_back(as_json(bench, timings, bandwidth));
   }
-  if (options.json.empty()) return 0;
-  std::ofstream file(options.json);
-  file << result.dump(2) << '\n';
-  if (!file.flush()) config_error("bench: cannot write '{}'", options.json.string());
+  if (!options.json.empty()) write_json(run, options.json);
+  if (!options.hdf5.empty()) write_hdf5(run, options.hdf5);
   return 0;
 }
 

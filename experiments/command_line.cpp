@@ -104,16 +104,28 @@ void add_generate_options(CLI::App& command, GenerateOptions& options) {
   command.add_option("--seed", options.sampling.seed, "seed of the draws")->capture_default_str();
   command.add_option("--stop", options.stop, "text that ends it, itself left out; repeatable")
       ->allow_extra_args(false);
+  command
+      .add_option_function<std::string>(
+          "--storage",
+          [&options](const std::string& name) {
+            options.storage = name == "packed" ? Storage::kPacked : Storage::kSimulated;
+          },
+          "simulated: what codes stand for; packed: codes of weights and cache")
+      ->check(CLI::IsMember({"simulated", "packed"}))
+      ->default_str("simulated");
   command.add_option("--device", options.device, "cpu, cuda or cuda:<index>, over the file's");
   command.add_option("--results", options.results, "where sampled calibration text is kept")
       ->capture_default_str();
 }
 
 void add_bench_options(CLI::App& command, BenchOptions& options) {
-  command.add_option("WHAT", options.what, "decode, append, linear, attention or fake-quant")
+  command
+      .add_option("WHAT", options.what,
+                  "decode, append, linear, attention, fake-quant or end-to-end")
       ->required();
-  command.add_option("--model", options.model, "shapes: llama-2-7b, llama-2-13b, llama-3.1-8b")
+  command.add_option("--model", options.model, "shapes: 1b, llama-2-7b, llama-2-13b, llama-3.1-8b")
       ->capture_default_str();
+  command.add_option("--layers", options.layers, "end-to-end: blocks, 0: all of the model");
   command.add_option("--context", options.contexts, "tokens a sequence")->delimiter(',');
   command.add_option("--batch", options.batches, "sequences; linear: rows")->delimiter(',');
   command.add_option("--bits", options.bits, "2, 3, 4, 8")->delimiter(',');
@@ -122,6 +134,7 @@ void add_bench_options(CLI::App& command, BenchOptions& options) {
   command.add_option("--repeat", options.repeat, "rounds")->capture_default_str();
   command.add_option("--device", options.device, "cpu")->capture_default_str();
   command.add_option("--json", options.json, "write all times to this file");
+  command.add_option("--hdf5", options.hdf5, "write all times to this new file");
 }
 
 void add_plan(CLI::App& app, Action& action) {

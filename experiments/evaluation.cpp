@@ -11,6 +11,7 @@
 #include "core/torch_headers.h"
 #include "experiments/generation.h"
 #include "experiments/scoring.h"
+#include "experiments/storage.h"
 
 namespace wkvq {
 
@@ -48,6 +49,7 @@ std::vector<PreparedEvaluation> prepare_evaluations(const RunConfig& config, Ses
     const KvViewOptions& view = config.view_of(entry);
     for (int64_t layer = 0; layer < architecture.layers; ++layer)
       check_kv_options(config.method->kv_of(layer), view, architecture);
+    if (entry.storage == Storage::kPacked) check_packed_storage(config, view, architecture);
     const PreparedTask& made = session.requests(config.model, entry);
     PreparedEvaluation one{
         .entry = &entry, .kv_mode = config.kv_mode(entry), .view = view, .made = &made};
@@ -104,7 +106,7 @@ std::vector<at::Tensor> decode_stream(ModelSource& source, const PreparedEvaluat
                                       const std::vector<QuantizedBlock>& blocks) {
   std::vector<at::Tensor> hidden;
   for (const RequestBatch& batch : prepared.batches) {
-    Decoder decoder(source, blocks, batch.view);
+    Decoder decoder(source, blocks, batch.view, prepared.entry->storage);
     std::vector<at::Tensor> steps;
     const int64_t length = batch.tokens.size(1);
     for (int64_t t = 0; t < length;) {

@@ -42,7 +42,8 @@ std::vector<Scored> score_evaluation(const Head& head, const PreparedEvaluation&
 Stream embed_stream(const ModelSource& source, const PreparedEvaluation& prepared,
                     bool full_precision);
 
-/// The hidden states of `prepared` through the quantized blocks token by token.
+/// The hidden states of `prepared` through the quantized blocks token by token; blocks and caches
+/// are of the entry's storage.
 std::vector<at::Tensor> decode_stream(ModelSource& source, const PreparedEvaluation& prepared,
                                       const std::vector<QuantizedBlock>& blocks);
 

@@ -15,13 +15,13 @@
 #include "datasets/corpus.h"
 #include "datasets/generated_text.h"
 #include "datasets/text_file.h"
-#include "experiments/cost.h"
 #include "experiments/generation.h"
 #include "experiments/learned_files.h"
 #include "experiments/plan.h"
 #include "experiments/results_folder.h"
 #include "experiments/runner.h"
 #include "experiments/silent_recorder.h"
+#include "experiments/storage.h"
 
 namespace wkvq {
 
@@ -94,6 +94,9 @@ RunConfig read_configuration(const GenerateOptions& options) {
   if (!options.model.empty()) set_model(node, options.model);
   RunConfig config = read_quantization(node);
   if (!options.device.empty()) config.model.device = options.device;
+  // What is packed takes the place of blocks in full precision, which need not stay.
+  if (options.storage == Storage::kPacked && config.model.blocks == Residency::kAuto)
+    config.model.blocks = Residency::kStreaming;
   return config;
 }
 
@@ -105,6 +108,8 @@ std::vector<QuantizedBlock> quantize(const GenerateOptions& options, const RunCo
   config.method->check(architecture);
   for (int64_t layer = 0; layer < architecture.layers; ++layer)
     check_kv_options(config.method->kv_of(layer), config.method->kv().view, architecture);
+  const bool packed = options.storage == Storage::kPacked;
+  if (packed) check_packed_storage(config, config.method->kv().view, architecture);
   std::filesystem::path from = config.calibration ? config.calibration->from : std::string();
   if (is_run_file(options.config)) {
     const hdf5::Reader run(options.config);
@@ -120,9 +125,10 @@ std::vector<QuantizedBlock> quantize(const GenerateOptions& options, const RunCo
   const auto chain = calibration_chain(config, session);
   BlockPass pass{.learned = from.empty() ? nullptr : &learned,
                  .calibration = chain.get(),
-                 .keep_blocks = true};
+                 .keep_blocks = !packed,
+                 .keep_packed = packed};
   run_blocks(*model.source, *config.method, pass, recorder);
-  return std::move(pass.blocks);
+  return std::move(packed ? pass.packed_blocks : pass.blocks);
 }
 
 std::vector<int32_t> prompt_tokens(const GenerateOptions& options, const LoadedModel& model) {
@@ -139,28 +145,20 @@ std::vector<int32_t> prompt_tokens(const GenerateOptions& options, const LoadedM
   return tokens;
 }
 
-/// Bytes of the caches as they would be stored, and in the compute dtype.
-struct CacheBytes {
-  double stored = 0, exact = 0;
-};
-
-CacheBytes cache_bytes(const RunConfig& config, const ModelConfig& model,
-                       const std::vector<KvCache>& caches) {
-  const int64_t wide = compute_bits(config);
-  const auto width = static_cast<double>(model.kv_heads * model.head_dim) / 8;
-  CacheBytes bytes;
-  for (size_t i = 0; i < caches.size(); ++i) {
-    const StoredBits bits = stored_bits(*config.method, static_cast<int64_t>(i), model, wide);
-    const auto all = static_cast<double>(caches[i].tokens());
-    const auto add = [&](int64_t encoded, double each) {
-      const auto coded = static_cast<double>(encoded), exact = static_cast<double>(wide);
-      bytes.stored += width * (coded * each + (all - coded) * exact);
-      bytes.exact += width * all * exact;
-    };
-    add(caches[i].encoded_keys(), bits.key);
-    add(caches[i].encoded_values(), bits.value);
-  }
-  return bytes;
+void report_sizes(std::ostream& report, const RunConfig& config, const ModelConfig& model,
+                  const Generator& generator) {
+  const CacheBytes bytes = cache_bytes(config, model, generator.caches(0));
+  const EvaluationEntry entry{.context_prefill = true, .engine = Engine::kCache};
+  const int64_t tokens =
+      std::visit([](const auto& cache) { return cache.tokens(); }, generator.caches(0).front());
+  fmt::print(report,
+             "cache: {:.0f} bytes as stored, {:.0f} in full precision ({:.2f} times), {} tokens, "
+             "KV mode {}\n"
+             "held: {} bytes of weights, {:.0f} by the formula; {:.0f} bytes of the cache, {:.0f} "
+             "by the formula\n",
+             bytes.stored, bytes.exact, bytes.exact / bytes.stored, tokens, config.kv_mode(entry),
+             generator.weight_bytes(), weight_formula_bytes(config, model), bytes.held,
+             bytes.stored);
 }
 
 }  // namespace
@@ -173,7 +171,7 @@ int generate_command(const GenerateOptions& options, std::ostream& out, std::ost
   const std::vector<int32_t> tokens = prompt_tokens(options, model);
   const auto length = static_cast<int64_t>(tokens.size());
   const KvViewOptions& view = config.method->kv().view;
-  Generator generator(*model.source, quantize(options, config, session), view);
+  Generator generator(*model.source, quantize(options, config, session), view, options.storage);
 
   GeneratedText text(*model.tokenizer, options.stop, tokens);
   const Clock::time_point start = Clock::now();
@@ -200,15 +198,10 @@ int generate_command(const GenerateOptions& options, std::ostream& out, std::ost
       count > 1
           ? fmt::format("{:.4g} tokens/s", static_cast<double>(count - 1) / (seconds - until_first))
           : std::string("too few for a speed");
-  const CacheBytes bytes = cache_bytes(config, model.source->config(), generator.caches(0));
-  EvaluationEntry entry{.context_prefill = true, .engine = Engine::kCache};
   fmt::print(report,
-             "prompt: {} tokens, {:.3g} s to the first one written; written: {} tokens, {}\n"
-             "cache: {:.0f} bytes as stored, {:.0f} in full precision ({:.2f} times), {} tokens, "
-             "KV mode {}\n",
-             length, until_first, count, speed, bytes.stored, bytes.exact,
-             bytes.exact / bytes.stored, generator.caches(0).front().tokens(),
-             config.kv_mode(entry));
+             "prompt: {} tokens, {:.3g} s to the first one written; written: {} tokens, {}\n",
+             length, until_first, count, speed);
+  report_sizes(report, config, model.source->config(), generator);
   return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/block_cache.h"
 #include "core/sampling.h"
 
 namespace wkvq {
@@ -21,13 +22,14 @@ struct GenerateOptions {
   int64_t max_tokens = 128;
   SamplingOptions sampling;
   std::vector<std::string> stop;
+  Storage storage = Storage::kSimulated;      ///< of weights and cache
   std::string device;                         ///< over the configuration's, where not empty
   std::filesystem::path results = "results";  ///< sampled calibration text is kept there
 };
 
 /// Writes what the model says after the prompt to `out` as it comes, and speed, lengths and the
-/// size of the cache to `report`. In mode past the prompt attends in full precision, as deployed.
-/// ConfigError for options that cannot be used. Returns the exit code.
+/// sizes of weights and cache to `report`. In mode past the prompt attends in full precision, as
+/// deployed. ConfigError for options that cannot be used. Returns the exit code.
 int generate_command(const GenerateOptions& options, std::ostream& out, std::ostream& report);
 
 }  // namespace wkvq

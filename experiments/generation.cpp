@@ -73,7 +73,7 @@ std::vector<Scored> generate_answers(LoadedModel& model, const PreparedEvaluatio
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     return requests[a].tokens.size() > requests[b].tokens.size();
   });
-  Generator generator(*model.source, blocks, prepared.view);
+  Generator generator(*model.source, blocks, prepared.view, prepared.entry->storage);
   std::vector<Scored> scored(requests.size());
   for (size_t first = 0; first < order.size(); first += kPromptsTogether) {
     const size_t last = std::min(order.size(), first + kPromptsTogether);

@@ -24,7 +24,8 @@ double generation_bytes(const ModelConfig& config, double element_bytes,
                         const std::vector<Request>& requests);
 
 /// What the quantized model writes, greedily, for each request of `prepared`: Scored::generated.
-/// Longer prompts go first, `kPromptsTogether` at a time.
+/// Longer prompts go first, `kPromptsTogether` at a time; blocks and caches are of the entry's
+/// storage.
 std::vector<Scored> generate_answers(LoadedModel& model, const PreparedEvaluation& prepared,
                                      const std::vector<QuantizedBlock>& blocks);
 

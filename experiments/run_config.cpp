@@ -14,6 +14,11 @@ namespace wkvq {
 
 namespace {
 
+const std::vector<std::string>& storage_names() {
+  static const std::vector<std::string> names{"simulated", "packed"};
+  return names;
+}
+
 DatasetChoice read_dataset(YamlMap map) {
   DatasetChoice choice;
   choice.dataset = map.located("name", [&] {
@@ -40,10 +45,16 @@ EvaluationEntry read_evaluation(YamlMap& map) {
       v("context_prefill", entry.context_prefill, "mode past: contexts attend in full precision");
       v.choice("engine", entry.engine, {"one_pass", "cache"},
                "one pass, or decoding token by token");
+      v.choice("storage", entry.storage, storage_names(),
+               "engine cache: decode from what codes stand for, or from packed codes");
       if (entry.name.find('/') != std::string::npos)
         v.reject("name", "expected no '/': the run file keeps each number in a group of its name");
       if (entry.task->generates() && entry.engine != Engine::kCache)
         v.reject("engine", "expected cache: the task has the model write text");
+      if (entry.storage == Storage::kPacked && entry.engine != Engine::kCache)
+        v.reject("storage",
+                 "expected simulated: one pass reads no cache; packed needs a task that "
+                 "has the model write text, or engine: cache");
     }
   };
   entry.context_prefill = entry.task->has_prefill();
@@ -198,6 +209,8 @@ std::string RunConfig::canonical_yaml() const {
     writer.write(*entry.task);
     writer.text("name", entry.name);
     writer.text("kv_mode", kv_mode(entry));
+    if (entry.engine == Engine::kCache)
+      writer.text("storage", storage_names()[static_cast<size_t>(entry.storage)]);
     writer.end();
   }
   writer.end();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/yaml_node.h"
+#include "core/block_cache.h"
 #include "core/method.h"
 #include "datasets/dataset.h"
 #include "datasets/task.h"
@@ -58,6 +59,7 @@ struct EvaluationEntry {
   std::optional<KvViewOptions> own_view;  ///< absent: the method's
   bool context_prefill = false;  ///< mode past: each request's context attends in full precision
   Engine engine = Engine::kOnePass;
+  Storage storage = Storage::kSimulated;  ///< of weights and cache; packed with kCache only
 
   /// Short name of its data in names of metrics.
   std::string label() const { return data.dataset ? data.dataset->label() : task->label(); }

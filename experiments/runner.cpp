@@ -60,12 +60,21 @@ struct Streams {
   std::map<std::string, size_t> reference;  ///< by batches_key: index into pass.streams
 };
 
+bool packed(const PreparedEvaluation& one) {
+  return one.entry->storage == Storage::kPacked;
+}
+
+/// The blocks that `one` decodes through.
+const std::vector<QuantizedBlock>& blocks_of(const BlockPass& pass, const PreparedEvaluation& one) {
+  return packed(one) ? pass.packed_blocks : pass.blocks;
+}
+
 Streams make_streams(const ModelSource& source, const std::vector<PreparedEvaluation>& prepared,
                      const Session& session) {
   Streams streams;
   for (const PreparedEvaluation& one : prepared) {
     const bool cache = one.entry->engine == Engine::kCache;
-    streams.pass.keep_blocks |= cache;
+    (packed(one) ? streams.pass.keep_packed : streams.pass.keep_blocks) |= cache;
     streams.quantized.push_back(cache ? -1 : static_cast<int64_t>(streams.pass.streams.size()));
     if (!cache) streams.pass.streams.push_back(embed_stream(source, one, false));
     if (!one.needs_reference() || session.full_precision(one.batches_key) ||
@@ -94,7 +103,7 @@ std::vector<Scored> scores_of(ModelSource& source, const PreparedEvaluation& one
   }
   const std::vector<at::Tensor> hidden =
       streams.quantized[i] < 0
-          ? decode_stream(source, one, streams.pass.blocks)
+          ? decode_stream(source, one, blocks_of(streams.pass, one))
           : hidden_of(streams.pass.streams[static_cast<size_t>(streams.quantized[i])]);
   return score_evaluation(source.head(), one, hidden, reference);
 }
@@ -157,7 +166,7 @@ void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
   for (size_t i = 0; i < prepared.size(); ++i) {
     const PreparedEvaluation& one = prepared[i];
     const std::vector<Scored> scored = one.task().generates()
-                                           ? generate_answers(model, one, pass.blocks)
+                                           ? generate_answers(model, one, blocks_of(pass, one))
                                            : scores_of(*model.source, one, streams, i, session);
     record_metrics(recorder, config, one, overlaps.empty() ? nullptr : &overlaps[i],
                    one.task().score(scored));

@@ -27,8 +27,9 @@ int64_t resident_budget(Residency blocks) {
 }
 
 std::string model_key(const ModelOptions& options) {
-  return fmt::format("{}|{}|{}|{}", options.path, static_cast<int>(options.dtype), options.device,
-                     static_cast<int>(options.blocks));
+  return fmt::format("{}|{}|{}|{}|{}", options.path, static_cast<int>(options.dtype),
+                     options.device, static_cast<int>(options.blocks),
+                     static_cast<int>(options.activations));
 }
 
 int64_t bytes_of(const std::vector<at::Tensor>& tensors) {

@@ -132,7 +132,7 @@ at::Tensor fake_quant_forward(const at::Tensor& x, const QuantPlan& plan, const 
   return output.to(x.scalar_type());
 }
 
-EncodedGroups encode_groups(const at::Tensor& x, const QuantPlan& plan,
+EncodedGroups encode_groups(const at::Tensor& x, const QuantPlan& plan, const ClipRatios& clip,
                             const DeviceKernels* device) {
   const at::Tensor input = computable(x);
   const std::vector<int64_t> shape{plan.rows, plan.groups_per_row()};
@@ -143,7 +143,9 @@ EncodedGroups encode_groups(const at::Tensor& x, const QuantPlan& plan,
     quantize_rows<T>({.input = input.const_data_ptr<T>(),
                       .codes = encoded.codes.mutable_data_ptr<uint8_t>(),
                       .scale = encoded.scale.mutable_data_ptr<T>(),
-                      .offset = encoded.offset.mutable_data_ptr<T>()},
+                      .offset = encoded.offset.mutable_data_ptr<T>(),
+                      .high_ratio = ratio_data<T>(clip.high, plan),
+                      .low_ratio = ratio_data<T>(clip.low, plan)},
                      plan, Place(input, device));
   });
   return encoded;

@@ -42,9 +42,9 @@ struct EncodedGroups {
 };
 
 /// The codes and parameters that fake_quant_forward goes through.
-EncodedGroups encode_groups(const at::Tensor& x, const QuantPlan& plan,
+EncodedGroups encode_groups(const at::Tensor& x, const QuantPlan& plan, const ClipRatios& clip = {},
                             const DeviceKernels* device = nullptr);
-/// decode_groups(encode_groups(x)) == fake_quant_forward(x), bit for bit.
+/// decode_groups(encode_groups(x, plan, clip)) == fake_quant_forward(x, plan, clip), bit for bit.
 at::Tensor decode_groups(const EncodedGroups& encoded, const QuantPlan& plan, at::ScalarType dtype);
 
 }  // namespace wkvq

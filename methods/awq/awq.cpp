@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "core/quantizer.h"
 #include "core/statistics.h"
 #include "core/torch_headers.h"
 #include "methods/awq/clip_search.h"
@@ -65,9 +64,8 @@ void Awq::round(BlockContext& context, Recorder& recorder) {
     const at::Tensor clipped = input == input_of.end()
                                    ? linear.weight
                                    : clip_search(linear.weight, moments.at(input->second), weight_);
-    const at::Tensor quantized = fake_quantize(clipped, weight_);
-    record_weight_error(recorder, context.layer, name, linear.weight, quantized);
-    linear.weight = quantized;
+    replace_weight(context, recorder, name, linear,
+                   round_weight(clipped, weight_, context.keep_codes));
   });
 }
 

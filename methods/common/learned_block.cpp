@@ -3,8 +3,8 @@
 #include <array>
 
 #include "core/base/error.h"
-#include "core/quantizer.h"
 #include "core/torch_headers.h"
+#include "core/weight_codes.h"
 #include "methods/common/clip_start.h"
 #include "methods/common/observe.h"
 #include "methods/common/scaling_site.h"
@@ -132,18 +132,17 @@ void LearnedBlock::fit_grids(const BlockContext& context) {
                         {channels("key", options_.kv.key), channels("value", options_.kv.value)});
 }
 
-QuantizedBlock LearnedBlock::build() const {
+QuantizedBlock LearnedBlock::build(bool keep_codes) const {
   QuantizedBlock block{transformed(), {}};
   block.weights.visit_linears([&](const char* name, Linear& linear) {
     const std::string prefix = name;
-    if (has(prefix + ".high")) {
-      linear.weight = fake_quantize_clipped(
-          linear.weight,
-          {parameters_.at(prefix + ".high").sigmoid(), parameters_.at(prefix + ".low").sigmoid()},
-          options_.weight);
-    } else {
-      linear.weight = fake_quantize(linear.weight, options_.weight);
-    }
+    ClipRatios clip;
+    if (has(prefix + ".high"))
+      clip = {parameters_.at(prefix + ".high").sigmoid(),
+              parameters_.at(prefix + ".low").sigmoid()};
+    const RoundedWeight rounded = round_weight(linear.weight, options_.weight, keep_codes, clip);
+    linear.weight = rounded.weight;
+    linear.codes = rounded.codes;
     linear.input = ActivationQuantizer(options_.activation, 0);
   });
   block.codec = codec();

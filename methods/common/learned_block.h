@@ -39,7 +39,9 @@ class LearnedBlock final : public TrainableBlock {
   LearnedBlock(const BlockContext& context, const LearnedOptions& options);
 
   std::vector<Group> groups() const override;
-  QuantizedBlock build() const override;
+  QuantizedBlock build() const override { return build(false); }
+  /// The same, with `keep_codes` also the codes of its weights; then without a gradient.
+  QuantizedBlock build(bool keep_codes) const;
   KvCodec codec() const;
   /// Fits static ranges and codebooks of the cache to what the weights of context.block produce.
   void fit_grids(const BlockContext& context);

@@ -86,7 +86,7 @@ void LearnedMethod::calibrate(BlockContext& context, Recorder& recorder) {
     if (context.learned) context.learned->save(context.layer, kept);
   }
   const at::NoGradGuard no_grad;
-  const QuantizedBlock quantized = block.build();
+  const QuantizedBlock quantized = block.build(context.keep_codes);
   record(recorder, context.layer, kept);
   context.block = quantized;
   // Training saw the grids of the full-precision weights; the cache holds what the quantized ones

@@ -5,7 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/kv_calibration.h"
-#include "core/quantizer.h"
+#include "core/packed_weight.h"
 #include "core/statistics.h"
 #include "core/torch_headers.h"
 #include "methods/common/observe.h"
@@ -43,6 +43,18 @@ void WeightMethod::check(const ModelConfig& model) const {
           weight_.group_size, inputs);
 }
 
+void WeightMethod::check_packable(const ModelConfig& model) const {
+  const int64_t heads = model.heads * model.head_dim;
+  for (int64_t layer = 0; layer < model.layers; ++layer)
+    for (const std::string linear : kLinearNames) {
+      const QuantSpec spec = weight_of(layer, linear);
+      if (spec.identity()) continue;
+      wkvq::check_packable(spec, linear == "o_proj"      ? heads
+                                 : linear == "down_proj" ? model.intermediate_size
+                                                         : model.hidden_size);
+    }
+}
+
 void WeightMethod::calibrate(BlockContext& context, Recorder& recorder) {
   BlockWeights& weights = context.block.weights;
   transform(context, recorder);
@@ -73,10 +85,16 @@ void WeightMethod::round(BlockContext& context, Recorder& recorder) {
   context.block.weights.visit_linears([&](const char* name, Linear& linear) {
     const QuantSpec spec = weight_of(context.layer, name);
     if (spec.identity()) return;
-    const at::Tensor quantized = fake_quantize(linear.weight, spec);
-    record_weight_error(recorder, context.layer, name, linear.weight, quantized);
-    linear.weight = quantized;
+    replace_weight(context, recorder, name, linear,
+                   round_weight(linear.weight, spec, context.keep_codes));
   });
+}
+
+void WeightMethod::replace_weight(const BlockContext& context, Recorder& recorder, const char* name,
+                                  Linear& linear, const RoundedWeight& rounded) {
+  record_weight_error(recorder, context.layer, name, linear.weight, rounded.weight);
+  linear.weight = rounded.weight;
+  linear.codes = rounded.codes;
 }
 
 double WeightMethod::weight_bits(int64_t layer, const std::string& linear, int64_t inputs,

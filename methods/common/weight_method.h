@@ -2,6 +2,7 @@
 
 #include "core/activation_quantizer.h"
 #include "core/method.h"
+#include "core/weight_codes.h"
 
 namespace wkvq {
 
@@ -14,6 +15,7 @@ class WeightMethod : public Method {
   const KvOptions& kv() const final { return kv_; }
   CalibrationNeeds calibration_needs() const override;
   void check(const ModelConfig& model) const override;
+  void check_packable(const ModelConfig& model) const override;
   void calibrate(BlockContext& context, Recorder& recorder) override;
   double weight_bits(int64_t layer, const std::string& linear, int64_t inputs,
                      int64_t compute_bits) const final;
@@ -32,6 +34,9 @@ class WeightMethod : public Method {
   /// Replaces the weights by their quantized copies; round to nearest unless overridden. Called
   /// only where weights of the block are quantized at all.
   virtual void round(BlockContext& context, Recorder& recorder);
+  /// Records the error of `rounded` and puts it, codes and all, into the linear.
+  static void replace_weight(const BlockContext& context, Recorder& recorder, const char* name,
+                             Linear& linear, const RoundedWeight& rounded);
 
   QuantSpec weight_;
   ActivationOptions activation_;

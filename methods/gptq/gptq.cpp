@@ -1,5 +1,6 @@
 #include "methods/gptq/gptq.h"
 
+#include "core/base/error.h"
 #include "core/statistics.h"
 #include "core/torch_headers.h"
 #include "methods/gptq/hessians.h"
@@ -22,11 +23,23 @@ CalibrationNeeds Gptq::calibration_needs() const {
 void Gptq::round(BlockContext& context, Recorder& recorder) {
   visit_with_hessians(
       context, true_sequential_, [&](const char* name, Linear& linear, const at::Tensor& hessian) {
-        const GptqResult result = gptq_solve(linear.weight, hessian, weight_, solver_);
-        record_weight_error(recorder, context.layer, name, linear.weight, result.weight);
+        const GptqResult result =
+            gptq_solve(linear.weight, hessian, weight_, solver_, context.keep_codes);
+        replace_weight(context, recorder, name, linear, {result.weight, result.codes});
         record_gptq(recorder, context.layer, name, result);
-        linear.weight = result.weight;
       });
+}
+
+void Gptq::check_packable(const ModelConfig& model) const {
+  WeightMethod::check_packable(model);
+  check_group_order(solver_, weight_);
+}
+
+void check_group_order(const GptqOptions& options, const QuantSpec& spec) {
+  if (permutes_groups(options, spec))
+    config_error(
+        "packed weight: act_order cuts groups from permuted columns; expected static_groups: true, "
+        "or group_size: -1");
 }
 
 void record_gptq(Recorder& recorder, int64_t layer, const std::string& linear,

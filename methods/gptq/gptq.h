@@ -11,6 +11,7 @@ class Gptq final : public WeightMethod {
  public:
   std::string summary() const override;
   CalibrationNeeds calibration_needs() const override;
+  void check_packable(const ModelConfig& model) const override;
 
  protected:
   void visit_own(OptionVisitor& v) override;
@@ -20,6 +21,9 @@ class Gptq final : public WeightMethod {
   GptqOptions solver_;
   bool true_sequential_ = true;
 };
+
+/// Throws ConfigError where the codes of such a rounding cannot be packed: see permutes_groups.
+void check_group_order(const GptqOptions& options, const QuantSpec& spec);
 
 /// Writes what became of the solver's damping and its dead columns to
 /// /calibration/block_NN/<linear>.

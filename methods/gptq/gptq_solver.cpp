@@ -61,8 +61,10 @@ class ColumnLoop {
              const std::vector<GroupGrid>& fixed)
       : weight_(weight), factor_(factor), spec_(spec), fixed_(fixed), columns_(weight.size(0)) {}
 
-  /// Returns the rounded weight [in, out].
-  at::Tensor run(int64_t block) {
+  /// Returns the rounded weight [in, out]; its codes go to `codes`, bytes of the same shape, where
+  /// these are defined.
+  at::Tensor run(int64_t block, const at::Tensor& codes) {
+    codes_ = codes;
     at::Tensor quantized = at::empty_like(weight_);
     for (first_ = 0; first_ < columns_; first_ = last_) {
       last_ = std::min(first_ + block, columns_);
@@ -73,10 +75,19 @@ class ColumnLoop {
     return quantized;
   }
 
+  /// The grids of the groups that found theirs on the way, in the order of rounding.
+  const std::vector<GroupGrid>& found() const { return found_; }
+
  private:
   at::Tensor round_column(int64_t i) {
     const at::Tensor column = weight_.select(0, i);
-    const at::Tensor rounded = grid_of(i).nearest(column);
+    const GroupGrid& grid = grid_of(i);
+    const at::Tensor chosen = grid.codes(column), rounded = grid.values(chosen);
+    // Stored codes count from the lowest one.
+    if (codes_.defined())
+      codes_.select(0, i).copy_(grid.plan.form == PlanForm::kSymmetric
+                                    ? chosen + static_cast<double>(grid.plan.max_code + 1)
+                                    : chosen);
     const at::Tensor factor_row = factor_.select(0, i);
     const at::Tensor error = (column - rounded) / factor_row.select(0, i);
     errors_.select(0, i - first_).copy_(error);
@@ -92,9 +103,9 @@ class ColumnLoop {
       const int64_t end = std::min(i + group, columns_), inside = std::min(end, last_);
       const at::Tensor parts =
           at::cat({weight_.narrow(0, i, inside - i), current(inside, end, i)}, 0);
-      grid_ = group_grid(parts.t().contiguous(), spec_);
+      found_.push_back(group_grid(parts.t().contiguous(), spec_));
     }
-    return grid_;
+    return found_.back();
   }
 
   /// Columns [begin, end) behind the block with the errors of its columns before `done` applied:
@@ -113,22 +124,50 @@ class ColumnLoop {
   int64_t columns_;
   int64_t first_ = 0, last_ = 0;  // the block
   at::Tensor errors_;             // of its columns, [block, out]
-  GroupGrid grid_;                // of the group that the column belongs to
+  at::Tensor codes_;              // [in, out] or undefined
+  std::vector<GroupGrid> found_;  // the last one is that of the column's group
 };
 
-/// The grids of the groups of `weight` [in, out] as it is, by column in `order`.
-std::vector<GroupGrid> grids_before(const at::Tensor& weight, const at::Tensor& order,
-                                    const QuantSpec& spec) {
-  const int64_t columns = weight.size(0);
-  const int64_t group = spec.group_size == -1 ? columns : spec.group_size;
-  std::vector<GroupGrid> groups, by_column;
+int64_t group_of(const QuantSpec& spec, int64_t columns) {
+  return spec.group_size == -1 ? columns : spec.group_size;
+}
+
+/// The grids of the groups of `weight` [in, out] as it is.
+std::vector<GroupGrid> grids_before(const at::Tensor& weight, const QuantSpec& spec) {
+  const int64_t columns = weight.size(0), group = group_of(spec, columns);
+  std::vector<GroupGrid> grids;
   for (int64_t i = 0; i < columns; i += group)
-    groups.push_back(
+    grids.push_back(
         group_grid(weight.narrow(0, i, std::min(group, columns - i)).t().contiguous(), spec));
+  return grids;
+}
+
+/// The grid of every column in `order`, given those of the groups.
+std::vector<GroupGrid> by_column(const std::vector<GroupGrid>& grids, const at::Tensor& order,
+                                 const QuantSpec& spec) {
+  const int64_t group = group_of(spec, order.size(0));
   const at::Tensor places = order.cpu();
-  for (int64_t i = 0; i < columns; ++i)
-    by_column.push_back(groups[static_cast<size_t>(places[i].item<int64_t>() / group)]);
-  return by_column;
+  std::vector<GroupGrid> columns;
+  for (int64_t i = 0; i < order.size(0) && !grids.empty(); ++i)
+    columns.push_back(grids[static_cast<size_t>(places[i].item<int64_t>() / group)]);
+  return columns;
+}
+
+/// What codes [in, out] on the grids of all groups, both in the weight's own order, stand for.
+std::shared_ptr<const WeightCodes> codes_on(const at::Tensor& codes,
+                                            const std::vector<GroupGrid>& grids,
+                                            const QuantSpec& spec, at::ScalarType dtype) {
+  std::vector<at::Tensor> scales, offsets;
+  for (const GroupGrid& grid : grids) {
+    scales.push_back(grid.scale);
+    offsets.push_back(grid.offset);
+  }
+  QuantPlan plan = grids.front().plan;
+  plan.width = codes.size(0);
+  plan.group = group_of(spec, plan.width);
+  const EncodedGroups groups{codes.t().contiguous(), at::stack(scales, 1).contiguous(),
+                             at::stack(offsets, 1).contiguous()};
+  return std::make_shared<const WeightCodes>(Encoded{groups, plan, dtype}, spec);
 }
 
 }  // namespace
@@ -142,8 +181,12 @@ void GptqOptions::visit(OptionVisitor& v) {
   if (block_size < 1) v.reject("block_size", fmt::format("{}; expected at least 1", block_size));
 }
 
+bool permutes_groups(const GptqOptions& options, const QuantSpec& spec) {
+  return options.act_order && !options.static_groups && spec.group_size != -1;
+}
+
 GptqResult gptq_solve(const at::Tensor& weight, const at::Tensor& hessian, const QuantSpec& spec,
-                      const GptqOptions& options) {
+                      const GptqOptions& options, bool keep_codes) {
   const int64_t inputs = weight.size(1);
   TORCH_CHECK(weight.dim() == 2 && hessian.dim() == 2 && hessian.size(0) == inputs &&
                   hessian.size(1) == inputs,
@@ -162,8 +205,9 @@ GptqResult gptq_solve(const at::Tensor& weight, const at::Tensor& hessian, const
   at::Tensor order = at::arange(inputs, diagonal.options().dtype(at::kLong));
   if (options.act_order)
     order = at::argsort(diagonal, /*stable=*/true, /*dim=*/0, /*descending=*/true);
-  std::vector<GroupGrid> fixed;
-  if (options.static_groups) fixed = grids_before(columns, order, spec);
+  std::vector<GroupGrid> grids;
+  if (options.static_groups) grids = grids_before(columns, spec);
+  const std::vector<GroupGrid> fixed = by_column(grids, order, spec);
   columns = columns.index_select(0, order);
   h = h.index_select(0, order).index_select(1, order);
 
@@ -174,9 +218,18 @@ GptqResult gptq_solve(const at::Tensor& weight, const at::Tensor& hessian, const
   }
   TORCH_CHECK(factor.defined(), "gptq: no damping makes the Hessian positive definite; expected ",
               "finite inputs");
-  const at::Tensor rounded = ColumnLoop(columns, factor, spec, fixed).run(options.block_size);
-  result.weight = at::empty_like(rounded).index_copy_(0, order, rounded).t();
-  result.weight = result.weight.to(weight.scalar_type()).contiguous();
+  keep_codes = keep_codes && !permutes_groups(options, spec) && !spec.per_tensor;
+  at::Tensor codes;
+  if (keep_codes) codes = at::empty_like(columns, at::kByte);
+  ColumnLoop loop(columns, factor, spec, fixed);
+  const at::Tensor rounded = loop.run(options.block_size, codes);
+  const auto in_place = [&](const at::Tensor& x) {
+    return at::empty_like(x).index_copy_(0, order, x);
+  };
+  result.weight = in_place(rounded).t().to(weight.scalar_type()).contiguous();
+  if (keep_codes)
+    result.codes =
+        codes_on(in_place(codes), grids.empty() ? loop.found() : grids, spec, weight.scalar_type());
   return result;
 }
 

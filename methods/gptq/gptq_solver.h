@@ -3,7 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "core/base/options.h"
-#include "core/quant_spec.h"
+#include "core/weight_codes.h"
 
 namespace wkvq {
 
@@ -18,10 +18,14 @@ struct GptqOptions {
 };
 
 struct GptqResult {
-  at::Tensor weight;         ///< quantized, shape and dtype of the input
-  double damping = 0;        ///< the one that the factorization took
+  at::Tensor weight;                         ///< quantized, shape and dtype of the input
+  std::shared_ptr<const WeightCodes> codes;  ///< null unless asked for
+  double damping = 0;                        ///< the one that the factorization took
   int64_t dead_columns = 0;  ///< inputs that were never other than 0; their weights became 0
 };
+
+/// Whether groups are cut from permuted columns, which codes of neighbouring columns cannot hold.
+bool permutes_groups(const GptqOptions& options, const QuantSpec& spec);
 
 /// Rounds `weight` [out, in] column by column to the grid of `spec` and lets the columns not yet
 /// rounded make up for the error, which keeps the output on inputs of second moments `hessian`
@@ -31,8 +35,8 @@ struct GptqResult {
 /// A group's grid comes from its columns as they are when the first of them is rounded; with
 /// act_order groups are cut from the permuted columns, unless static_groups. Damping rises tenfold
 /// until the factorization succeeds. Throws c10::Error where no damping helps (values that are not
-/// finite).
+/// finite). With `keep_codes` the codes too, unless permutes_groups() or one grid is for all rows.
 GptqResult gptq_solve(const at::Tensor& weight, const at::Tensor& hessian, const QuantSpec& spec,
-                      const GptqOptions& options);
+                      const GptqOptions& options, bool keep_codes = false);
 
 }  // namespace wkvq

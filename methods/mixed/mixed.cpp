@@ -99,6 +99,11 @@ void Mixed::check(const ModelConfig& model) const {
   }
 }
 
+void Mixed::check_packable(const ModelConfig& model) const {
+  WeightMethod::check_packable(model);
+  if (rounding_.kind == Rounding::kGptq) check_group_order(rounding_.solver, weight_);
+}
+
 std::vector<std::string> Mixed::input_identities(const std::string& model_fingerprint) const {
   budget_.require_model(model_fingerprint);
   return budget_.run_id().empty() ? std::vector<std::string>{}
@@ -131,10 +136,10 @@ void Mixed::round(BlockContext& context, Recorder& recorder) {
       [&](const char* name, Linear& linear, const at::Tensor& hessian) {
         const QuantSpec spec = weight_of(context.layer, name);
         if (spec.identity()) return;
-        const GptqResult result = gptq_solve(linear.weight, hessian, spec, rounding_.solver);
-        record_weight_error(recorder, context.layer, name, linear.weight, result.weight);
+        const GptqResult result =
+            gptq_solve(linear.weight, hessian, spec, rounding_.solver, context.keep_codes);
+        replace_weight(context, recorder, name, linear, {result.weight, result.codes});
         record_gptq(recorder, context.layer, name, result);
-        linear.weight = result.weight;
       });
 }
 

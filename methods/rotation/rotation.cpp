@@ -1,6 +1,6 @@
 #include "methods/rotation/rotation.h"
 
-#include "core/quantizer.h"
+#include "core/base/error.h"
 #include "core/statistics.h"
 #include "core/tensors.h"
 #include "core/torch_headers.h"
@@ -44,6 +44,17 @@ void Rotation::visit_own(OptionVisitor& v) {
   v("values", values_, "rotate every head between v and o");
   v("down", down_, "rotate the input of down_proj");
   rounding_.visit(v);
+}
+
+void Rotation::check_packable(const ModelConfig& model) const {
+  if (weight_.identity()) return;
+  WeightMethod::check_packable(model);
+  if (residual_ || values_ || (down_ && activation_.identity()))
+    config_error(
+        "packed weight: rotation writes weights in the model's own basis, where they lie on no "
+        "grid; expected residual: false, values: false and, unless inputs are quantized, down: "
+        "false");
+  if (rounding_.kind == Rounding::kGptq) check_group_order(rounding_.solver, weight_);
 }
 
 void Rotation::make_rotations(const ModelConfig& model) {
@@ -90,15 +101,20 @@ void Rotation::round(BlockContext& context, Recorder& recorder) {
     const Orthonormal& input = linear.basis.defined() ? identity_ : *sides.input;
     const at::Tensor exact = widened(linear.weight);
     const at::Tensor rotated = apply_rows(*sides.output, input.apply(exact)).contiguous();
-    const at::Tensor rounded = rounded_in_basis(rotated, input);
-    const at::Tensor back = undo_rows(*sides.output, input.undo(rounded)).contiguous();
+    const RoundedWeight rounded = rounded_in_basis(rotated, input);
+    const at::Tensor back = undo_rows(*sides.output, input.undo(rounded.weight)).contiguous();
     record_weight_error(recorder, context.layer, name, exact, back);
     linear.weight = back.to(linear.weight.scalar_type());
+    // What is turned back lies on no grid any more.
+    if (!rounded.codes || !input.identity() || !sides.output->identity()) return;
+    WeightCodes codes = *rounded.codes;
+    codes.encoded.dtype = linear.weight.scalar_type();
+    linear.codes = std::make_shared<const WeightCodes>(codes);
   };
   if (rounding_.kind == Rounding::kNearest) {
     context.block.weights.visit_linears([&](const char* name, Linear& linear) {
       replace(name, linear, [&](const at::Tensor& rotated, const Orthonormal&) {
-        return fake_quantize(rotated, weight_);
+        return round_weight(rotated, weight_, context.keep_codes);
       });
     });
     return;
@@ -109,9 +125,10 @@ void Rotation::round(BlockContext& context, Recorder& recorder) {
         replace(name, linear, [&](const at::Tensor& rotated, const Orthonormal& input) {
           // Of x R: R^T H R.
           const at::Tensor turned = apply_rows(input, input.apply(hessian)).contiguous();
-          const GptqResult result = gptq_solve(rotated, turned, weight_, rounding_.solver);
+          const GptqResult result =
+              gptq_solve(rotated, turned, weight_, rounding_.solver, context.keep_codes);
           record_gptq(recorder, context.layer, name, result);
-          return result.weight;
+          return RoundedWeight{result.weight, result.codes};
         });
       });
 }

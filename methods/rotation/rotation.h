@@ -19,6 +19,7 @@ class Rotation final : public WeightMethod {
  public:
   std::string summary() const override;
   CalibrationNeeds calibration_needs() const override;
+  void check_packable(const ModelConfig& model) const override;
 
  protected:
   void visit_own(OptionVisitor& v) override;

@@ -37,7 +37,8 @@ void forward(const TestDevice& on) {
                             << static_cast<int>(spec.form));
       REQUIRE(at::equal(fake_quant_forward(there, plan, {}, on.kernels).cpu(),
                         fake_quant_forward(x, plan)));
-      const EncodedGroups a = encode_groups(there, plan, on.kernels), b = encode_groups(x, plan);
+      const EncodedGroups a = encode_groups(there, plan, {}, on.kernels),
+                          b = encode_groups(x, plan);
       REQUIRE(at::equal(a.codes.cpu(), b.codes));
       REQUIRE(at::equal(a.scale.cpu(), b.scale));
       REQUIRE(at::equal(a.offset.cpu(), b.offset));

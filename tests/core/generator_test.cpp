@@ -167,7 +167,8 @@ TEST_CASE("generator: 2000 tokens change no code of an earlier one, and each is 
   std::vector<std::vector<at::Tensor>> early;
   const auto codes = [&](size_t count) {
     std::vector<std::vector<at::Tensor>> all;
-    for (const KvCache& cache : generator.caches(0))
+    for (const BlockCache& held : generator.caches(0)) {
+      const auto& cache = std::get<KvCache>(held);
       for (const auto* side : {&cache.stored_keys(), &cache.stored_values()}) {
         all.emplace_back();
         for (size_t i = 0; i < count; ++i)
@@ -175,6 +176,7 @@ TEST_CASE("generator: 2000 tokens change no code of an earlier one, and each is 
                {(*side)[i].codes.rows.groups.codes, (*side)[i].codes.rows.groups.scale})
             all.back().push_back(part.clone());
       }
+    }
     return all;
   };
   int64_t tokens = 0;
@@ -188,7 +190,8 @@ TEST_CASE("generator: 2000 tokens change no code of an earlier one, and each is 
   REQUIRE(early.size() == late.size());
   for (size_t i = 0; i < early.size(); ++i)
     for (size_t k = 0; k < early[i].size(); ++k) REQUIRE(at::equal(early[i][k], late[i][k]));
-  for (const KvCache& cache : generator.caches(0)) {
+  for (const BlockCache& held : generator.caches(0)) {
+    const auto& cache = std::get<KvCache>(held);
     // The last token written is not in the cache; two are in the window, three are sinks.
     CHECK(cache.tokens() == 20 + 1999);
     CHECK(cache.encoded_keys() == cache.tokens() - 2 - 3);

@@ -129,7 +129,9 @@ TEST_CASE("packed cache: refuses views and shapes it does not serve") {
                       Contains("view 'kivi-w4' is not supported; expected mode past or all"));
   PackedCache cache(codec, {.mode = ViewMode::kPast}, "block 3");
   REQUIRE_THROWS_WITH(cache.step(part(in, 0, 5)), Contains("block 3: got 5 tokens at once"));
-  AttentionInputs wrong = part(in, 0, 1);
+  cache.step(part(in, 0, 1));
+  AttentionInputs wrong = part(in, 1, 1);
   wrong.value = wrong.value * std::numeric_limits<double>::infinity();
-  REQUIRE_THROWS_WITH(cache.step(wrong), Contains("block 3: the value of token 0, head 0"));
+  REQUIRE_THROWS_WITH(cache.step(wrong),
+                      Contains("block 3: the value of token 1 of sequence 0 is not finite"));
 }

@@ -1,0 +1,158 @@
+#include "core/decoder.h"
+#include "core/generator.h"
+#include "core/packed_block.h"
+#include "core/pipeline.h"
+#include "core/torch_headers.h"
+#include "tests/support/block_fixture.h"
+#include "tests/support/catch.h"
+
+using namespace wkvq;
+using Catch::Matchers::Contains;
+
+// The embedded model (grouped queries, 2 kv heads of 64) with weights and cache of codes.
+namespace {
+
+ModelSource mini(at::ScalarType dtype = at::kFloat) {
+  return {std::make_shared<const Checkpoint>(test::source("datasets/mini")),
+          {.dtype = dtype, .resident_bytes = int64_t{1} << 30}};
+}
+
+struct Blocks {
+  std::vector<QuantizedBlock> simulated, packed;
+};
+
+Blocks quantized(ModelSource& source, const std::string& kv = "{bits: 4, group_size: 64}") {
+  const auto method = test::method_of(
+      fmt::format("{{name: rtn, weight: {{bits: 4, group_size: 64}}, kv: {}}}", kv));
+  // float64 is the reference only; codes have scales of float32.
+  BlockPass pass{.keep_blocks = true, .keep_packed = source.options().dtype != at::kDouble};
+  test::MemoryRecorder recorder;
+  run_blocks(source, *method, pass, recorder);
+  return {pass.blocks, pass.packed_blocks};
+}
+
+std::vector<int32_t> prompt(int64_t length, int32_t salt) {
+  std::vector<int32_t> tokens;
+  for (int32_t i = 0; i < length; ++i) tokens.push_back((97 * i + 31 * salt + i * i) % 4000 + 3);
+  return tokens;
+}
+
+struct Written {
+  std::vector<std::vector<int32_t>> tokens;
+  std::vector<double> scores;
+};
+
+Written write(Generator& generator, const std::vector<Prompt>& prompts) {
+  Written written;
+  written.tokens = generator.generate(prompts, {.on_token = [&](const WrittenToken& token) {
+                                        written.scores.push_back(token.log_probability);
+                                        return true;
+                                      }});
+  return written;
+}
+
+/// Logits [tokens, vocab] in double after each of 40 given tokens.
+at::Tensor logits(ModelSource& source, const std::vector<QuantizedBlock>& blocks, Storage cache) {
+  const at::NoGradGuard no_grad;
+  Decoder decoder(source, blocks, {.mode = ViewMode::kPast}, cache);
+  const std::vector<int32_t> tokens = prompt(40, 3);
+  std::vector<at::Tensor> hidden;
+  for (const int32_t token : tokens)
+    hidden.push_back(decoder.step(at::tensor({int64_t{token}}).view({1, 1})));
+  return source.head().logits(at::cat(hidden, 1)[0]).to(at::kDouble);
+}
+
+double relative_error(const at::Tensor& got, const at::Tensor& exact) {
+  return ((got - exact).norm() / exact.norm()).item<double>();
+}
+
+}  // namespace
+
+TEST_CASE("packed generator: writes the tokens of the simulated one, every view") {
+  ModelSource source = mini();
+  const Blocks blocks = quantized(source);
+  for (const KvViewOptions& view :
+       {KvViewOptions{.mode = ViewMode::kPast}, KvViewOptions{.mode = ViewMode::kAll},
+        KvViewOptions{.mode = ViewMode::kPast, .window = 8},
+        KvViewOptions{.mode = ViewMode::kPast, .window = 5, .sinks = 3},
+        KvViewOptions{.mode = ViewMode::kNone}})
+    for (const bool prefilled : {false, true}) {
+      if (prefilled && view.mode == ViewMode::kAll) continue;
+      std::vector<Prompt> prompts;
+      for (const int64_t length : {70, 1, 23})
+        prompts.push_back({.tokens = prompt(length, static_cast<int32_t>(length)),
+                           .prefill = prefilled ? length : 0,
+                           .max_tokens = 30});
+      Generator simulated(source, blocks.simulated, view);
+      Generator packed(source, blocks.packed, view, Storage::kPacked);
+      const Written expected = write(simulated, prompts), got = write(packed, prompts);
+      INFO(view.name() << ", prefilled: " << prefilled);
+      REQUIRE(got.tokens == expected.tokens);
+      double largest = 0;
+      for (size_t i = 0; i < got.scores.size(); ++i)
+        largest = std::max(largest, std::abs(got.scores[i] - expected.scores[i]));
+      INFO("largest difference of a log-probability: " << largest);
+      // Sums of float32 in another order give 1e-5; a key or value on the edge between two codes
+      // that falls to the other one, a channel of one of 6 x 2 heads, may give a hundred times
+      // that.
+      CHECK(largest < 2e-3);
+      if (view.mode == ViewMode::kNone) CHECK(largest < 1e-4);
+    }
+}
+
+TEST_CASE("packed generator: half types are as near to float64 as when simulated") {
+  ModelSource exact = mini(at::kDouble);
+  const at::Tensor expected = logits(exact, quantized(exact).simulated, Storage::kSimulated);
+  for (const at::ScalarType dtype : {at::kBFloat16, at::kHalf, at::kFloat}) {
+    ModelSource source = mini(dtype);
+    const Blocks blocks = quantized(source);
+    const double simulated =
+        relative_error(logits(source, blocks.simulated, Storage::kSimulated), expected);
+    const double packed = relative_error(logits(source, blocks.packed, Storage::kPacked), expected);
+    INFO(toString(dtype) << ": simulated " << simulated << ", packed " << packed);
+    // The distance is made of codes that fall to the other side, a draw of its own either way: the
+    // same size, not the same. What is not rounded to the half type adds nothing.
+    CHECK(packed < 1.25 * simulated);
+  }
+}
+
+TEST_CASE("packed generator: nothing but codes is held of what left the window") {
+  ModelSource source = mini();
+  const Blocks blocks = quantized(source, "{bits: 4, group_size: 64, scale_dtype: float16}");
+  Generator packed(source, blocks.packed, {.mode = ViewMode::kPast}, Storage::kPacked);
+  packed.generate({{.tokens = prompt(100, 1), .prefill = 100, .max_tokens = 29}}, {});
+  for (const BlockCache& held : packed.caches(0)) {
+    const auto& cache = std::get<PackedCache>(held);
+    CHECK(cache.tokens() == 128);
+    CHECK(cache.encoded_keys() == 128);
+    // Two full pages of 2 heads of 64, keys and values: 4 bits and, a group of 64, two float16.
+    CHECK(cache.packed().allocated_bytes() == 128 * 2 * 2 * (64 / 2 + 4));
+    // Beside them room for 16 tokens or so in float32.
+    CHECK(cache.held_bytes() - cache.packed().allocated_bytes() <= 34 * 2 * 2 * 64 * 4);
+  }
+  // The linears of 6 blocks in 4 bits, scales in float32, zero points; norms and a tied head.
+  const int64_t elements = 6 * (2 * 256 * 256 + 2 * 128 * 256 + 3 * 704 * 256);
+  const int64_t exact = (13 * 256 + 4096 * 256) * 4;
+  CHECK(packed.weight_bytes() == elements / 2 + elements / 64 * 9 / 2 + exact);
+  Generator simulated(source, blocks.simulated, {.mode = ViewMode::kPast});
+  CHECK(simulated.weight_bytes() == elements * 4 + exact);
+}
+
+TEST_CASE("packed generator: what is not finite is reported with block and position") {
+  ModelSource source = mini();
+  Blocks blocks = quantized(source);
+  at::Tensor& bias = blocks.packed[4].weights.value.bias;
+  bias = at::zeros({128});
+  bias[7] = std::numeric_limits<float>::infinity();
+  Generator packed(source, blocks.packed, {.mode = ViewMode::kPast, .window = 4, .sinks = 2},
+                   Storage::kPacked);
+  const Prompt one{.tokens = prompt(9, 1), .max_tokens = 1};
+  REQUIRE_THROWS_WITH(packed.generate({one}, {}),
+                      Contains("block 4: the value of token 0 of sequence 0 is not finite"));
+  // A token's own output, behind the last cache.
+  blocks = quantized(source);
+  blocks.packed[5].weights.down.bias = at::full({256}, std::numeric_limits<float>::quiet_NaN());
+  Generator last(source, blocks.packed, {.mode = ViewMode::kPast}, Storage::kPacked);
+  REQUIRE_THROWS_WITH(last.generate({one}, {}),
+                      Contains("a logit after token 8 of prompt 0 is not a number"));
+}
