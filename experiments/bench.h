@@ -1,5 +1,7 @@
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -52,13 +54,14 @@ struct Timing {
 };
 
 /// Times the contestants in turn, `repeat` rounds after one that is not counted.
-std::vector<Timing> measure(const BenchCase& bench, int64_t repeat);
+std::vector<Timing> measure(const BenchCase& bench, int64_t repeat,
+                            at::Device device = at::kCPU);
 
 /// Median over rounds of the time of `other` over that of `ours` in the same round.
 double ratio(const Timing& ours, const Timing& other);
 
-/// Bytes a second, read and written, of a copy of 256 MiB by all threads.
-double copy_bandwidth(int64_t repeat);
+/// Bytes a second, read and written, of a copy of 256 MiB by all threads, or of a device's memory.
+double copy_bandwidth(int64_t repeat, at::Device device);
 
 /// A case that was measured.
 struct BenchResult {
@@ -70,6 +73,7 @@ struct BenchRun {
   BenchOptions options;
   double copy_bandwidth = 0;
   std::vector<BenchResult> results;
+  std::string kernels;  ///< which ones of ours ran
 };
 
 /// Writes everything, each round's time too. ConfigError where the file cannot be written.

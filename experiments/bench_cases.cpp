@@ -10,6 +10,7 @@
 #include "experiments/bench.h"
 #include "experiments/bench_end_to_end.h"
 #include "experiments/bench_shapes.h"
+#include "experiments/session.h"
 
 namespace wkvq {
 
@@ -29,6 +30,16 @@ std::vector<at::Tensor> copies(const at::Tensor& x, int64_t count) {
   return all;
 }
 
+at::Tensor randn(const BenchOptions& options, at::IntArrayRef shape) {
+  return at::randn(shape, at::device(torch_device(options.device)));
+}
+
+/// The library's fastest half precision there, and its name in tables.
+std::pair<at::ScalarType, std::string> half_of(const at::Tensor& x) {
+  return x.is_cpu() ? std::pair{at::kBFloat16, std::string("bfloat16")}
+                    : std::pair{at::kHalf, std::string("float16")};
+}
+
 template <class T>
 const T& cycled(const std::vector<T>& all, int64_t round) {
   return all[static_cast<size_t>(round) % all.size()];
@@ -40,12 +51,12 @@ KvCodec codec_of(const BenchOptions& options, const ModelConfig& shapes, int64_t
                      .scale_dtype = ScaleDtype::kFloat16};
   kv.channel = {ChannelMode::kStatic, ChannelMode::kStatic, 0.5};
   ChannelRange range;
-  range.add(at::randn({1, shapes.kv_heads, 64, shapes.head_dim}));
+  range.add(randn(options, {1, shapes.kv_heads, 64, shapes.head_dim}));
   return {{kv, range}, {kv, range}};
 }
 
 /// libtorch's attention with one query a head; the heads of a kv head are rows of one product.
-Contestant sdpa(const char* name, const at::Tensor& query, const at::Tensor& kv) {
+Contestant sdpa(const std::string& name, const at::Tensor& query, const at::Tensor& kv) {
   const double bytes = 2.0 * static_cast<double>(kv.nbytes());
   const int64_t count = copies_for(bytes);
   const auto keys = copies(kv, count), values = copies(kv, count);
@@ -59,17 +70,18 @@ Contestant sdpa(const char* name, const at::Tensor& query, const at::Tensor& kv)
 
 BenchCase decode_case(const BenchOptions& options, const ModelConfig& shapes, int64_t context,
                       int64_t batch, int64_t bits) {
-  const at::Tensor query = at::randn({batch, shapes.heads, 1, shapes.head_dim});
-  const at::Tensor kv = at::randn({batch, shapes.kv_heads, context, shapes.head_dim});
+  const at::Tensor query = randn(options, {batch, shapes.heads, 1, shapes.head_dim});
+  const at::Tensor kv = randn(options, {batch, shapes.kv_heads, context, shapes.head_dim});
   std::vector<std::shared_ptr<PackedKv>> caches;
   double bytes = 1;
   do {
     caches.push_back(std::make_shared<PackedKv>(
-        codec_of(options, shapes, bits), PackedKv::Shape{batch, shapes.kv_heads, shapes.head_dim}));
+        codec_of(options, shapes, bits),
+        PackedKv::Shape{batch, shapes.kv_heads, shapes.head_dim, kv.device()}));
     for (int64_t row = 0; row < batch; ++row) caches.back()->append(row, kv[row], kv[row]);
     bytes = static_cast<double>(caches.back()->stored_bytes());
   } while (static_cast<int64_t>(caches.size()) < copies_for(bytes));
-  const at::Tensor own = at::randn({batch, shapes.kv_heads, 1, shapes.head_dim});
+  const at::Tensor own = randn(options, {batch, shapes.kv_heads, 1, shapes.head_dim});
   const std::vector<int64_t> zeros(static_cast<size_t>(batch), 0), ones(zeros.size(), 1);
   const auto ours = [=](int64_t round) {
     decode_attention(query, {*cycled(caches, round), {}, {{own, own, zeros, ones}}});
@@ -77,16 +89,18 @@ BenchCase decode_case(const BenchOptions& options, const ModelConfig& shapes, in
   return {fmt::format("decode {} context {} batch {}", options.model, context, batch),
           {{fmt::format("packed KV{}", bits), bytes, ours},
            sdpa("sdpa float32", query, kv),
-           sdpa("sdpa bfloat16", query, kv.to(at::kBFloat16))}};
+           sdpa("sdpa " + half_of(kv).second, query, kv.to(half_of(kv).first))}};
 }
 
 BenchCase append_case(const BenchOptions& options, const ModelConfig& shapes, int64_t batch,
                       int64_t bits) {
-  const at::Tensor token = at::randn({batch, shapes.kv_heads, 1, shapes.head_dim});
+  const at::Tensor token = randn(options, {batch, shapes.kv_heads, 1, shapes.head_dim});
   const auto cache = std::make_shared<PackedKv>(
-      codec_of(options, shapes, bits), PackedKv::Shape{batch, shapes.kv_heads, shapes.head_dim});
+      codec_of(options, shapes, bits),
+      PackedKv::Shape{batch, shapes.kv_heads, shapes.head_dim, token.device()});
   constexpr int64_t kTokens = 4096;
-  const at::Tensor keys = at::zeros({batch, shapes.kv_heads, kTokens, shapes.head_dim});
+  const at::Tensor keys =
+      at::zeros({batch, shapes.kv_heads, kTokens, shapes.head_dim}, token.options());
   const at::Tensor values = at::zeros_like(keys);
   const double exact = static_cast<double>(token.nbytes()) * 2;
   const double stored =
@@ -110,7 +124,7 @@ BenchCase append_case(const BenchOptions& options, const ModelConfig& shapes, in
            {"simulated float32", 2 * exact, simulated}}};
 }
 
-Contestant library_linear(const char* name, const at::Tensor& x, const at::Tensor& weight) {
+Contestant library_linear(const std::string& name, const at::Tensor& x, const at::Tensor& weight) {
   const auto bytes = static_cast<double>(weight.nbytes());
   const auto weights = copies(weight, copies_for(bytes));
   const at::Tensor rows = x.to(weight.scalar_type());
@@ -120,7 +134,7 @@ Contestant library_linear(const char* name, const at::Tensor& x, const at::Tenso
 BenchCase linear_case(const BenchOptions& options, std::pair<int64_t, int64_t> shape, int64_t rows,
                       int64_t bits) {
   const auto [out, in] = shape;
-  const at::Tensor weight = at::randn({out, in}), x = at::randn({rows, in});
+  const at::Tensor weight = randn(options, {out, in}), x = randn(options, {rows, in});
   const QuantSpec spec{
       .bits = bits, .group_size = options.group, .scale_dtype = ScaleDtype::kFloat16};
   std::vector<std::shared_ptr<PackedWeight>> packed;
@@ -133,13 +147,21 @@ BenchCase linear_case(const BenchOptions& options, std::pair<int64_t, int64_t> s
           {{fmt::format("packed W{}", bits), bytes,
             [=](int64_t round) { cycled(packed, round)->multiply(x); }},
            library_linear("linear float32", x, weight),
-           library_linear("linear bfloat16", x, weight.to(at::kBFloat16))}};
+           library_linear("linear " + half_of(x).second, x, weight.to(half_of(x).first))}};
+}
+
+/// libtorch's causal attention in one dtype.
+Contestant causal_sdpa(const at::Tensor& query, const at::Tensor& kv, at::ScalarType dtype,
+                       const std::string& name) {
+  const at::Tensor q = query.to(dtype), k = kv.to(dtype);
+  return {"sdpa " + name, static_cast<double>(2 * (q.nbytes() + k.nbytes())),
+          [=](int64_t) { at::scaled_dot_product_attention(q, k, k, {}, 0.0, true); }};
 }
 
 BenchCase attention_case(const BenchOptions& options, const ModelConfig& shapes, int64_t context,
                          int64_t batch, int64_t bits) {
-  const at::Tensor query = at::randn({batch, shapes.heads, context, shapes.head_dim});
-  const at::Tensor kv = at::randn({batch, shapes.kv_heads, context, shapes.head_dim});
+  const at::Tensor query = randn(options, {batch, shapes.heads, context, shapes.head_dim});
+  const at::Tensor kv = randn(options, {batch, shapes.kv_heads, context, shapes.head_dim});
   const at::Tensor hat = codec_of(options, shapes, bits).key.fake(kv);
   const at::Tensor repeated = kv.repeat_interleave(shapes.heads / shapes.kv_heads, 1);
   const double bytes = static_cast<double>(2 * query.nbytes() + 4 * kv.nbytes());
@@ -148,9 +170,8 @@ BenchCase attention_case(const BenchOptions& options, const ModelConfig& shapes,
             [=](int64_t) {
               masked_attention(query, {kv, kv, hat, hat}, {}, 0);
             }},
-           {"sdpa float32", bytes, [=](int64_t) {
-              at::scaled_dot_product_attention(query, repeated, repeated, {}, 0.0, true);
-            }}}};
+           causal_sdpa(query, repeated, at::kFloat, "float32"),
+           causal_sdpa(query, repeated, half_of(kv).first, half_of(kv).second)}};
 }
 
 /// Form B in single tensor operations, differentiable: rounding passes the gradient.
@@ -165,7 +186,7 @@ at::Tensor composite(const at::Tensor& x, int64_t bits, int64_t group) {
 
 BenchCase fake_quant_case(const BenchOptions& options, std::pair<int64_t, int64_t> shape,
                           int64_t bits, bool backward) {
-  const at::Tensor x = at::randn({shape.first, shape.second}).set_requires_grad(backward);
+  const at::Tensor x = randn(options, {shape.first, shape.second}).set_requires_grad(backward);
   const at::Tensor grad = at::ones_like(x);
   const QuantSpec spec{.bits = bits,
                        .group_size = options.group,
@@ -208,6 +229,8 @@ void check_numbers(const BenchOptions& options, const ModelConfig& shapes) {
                  shapes.layers);
   if (whole && options.batches != std::vector<int64_t>{1})
     config_error("bench: --batch is not for end-to-end; it decodes one sequence");
+  if (whole && options.device != "cpu")
+    config_error("bench: end-to-end on device '{}' is not supported; expected cpu", options.device);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <ATen/Parallel.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/ostream.h>
 
 #include <algorithm>
@@ -7,9 +8,11 @@
 #include <ostream>
 
 #include "core/base/error.h"
+#include "core/device_stream.h"
 #include "core/kernels/packed_kernels.h"
 #include "core/torch_headers.h"
 #include "experiments/bench.h"
+#include "experiments/session.h"
 
 namespace wkvq {
 
@@ -23,9 +26,12 @@ double quantile(std::vector<double> values, double share) {
   return values[low] + (at - static_cast<double>(low)) * (values[high] - values[low]);
 }
 
-double seconds_of(const std::function<void()>& work) {
+/// Until everything that `work` queued on the device is done.
+double seconds_of(const std::function<void()>& work, const at::Device& device) {
   const auto start = std::chrono::steady_clock::now();
   work();
+  if (!device.is_cpu())
+    c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
@@ -56,13 +62,13 @@ double Timing::spread() const {
   return (quantile(seconds, 0.75) - quantile(seconds, 0.25)) / 2 / median();
 }
 
-std::vector<Timing> measure(const BenchCase& bench, int64_t repeat) {
+std::vector<Timing> measure(const BenchCase& bench, int64_t repeat, at::Device device) {
   std::vector<Timing> timings;
   for (const Contestant& contestant : bench.contestants)
     timings.push_back({contestant.name, contestant.bytes, {}, contestant.formula});
   for (int64_t round = -1; round < repeat; ++round) {
     for (size_t i = 0; i < timings.size(); ++i) {
-      const double seconds = seconds_of([&] { bench.contestants[i].run(round + 1); });
+      const double seconds = seconds_of([&] { bench.contestants[i].run(round + 1); }, device);
       if (round >= 0) timings[i].seconds.push_back(seconds);
     }
   }
@@ -76,41 +82,43 @@ double ratio(const Timing& ours, const Timing& other) {
   return quantile(ratios, 0.5);
 }
 
-double copy_bandwidth(int64_t repeat) {
+double copy_bandwidth(int64_t repeat, at::Device device) {
   constexpr int64_t kBytes = int64_t{256} << 20;
-  const at::Tensor from = at::ones({kBytes}, at::kByte);
-  at::Tensor to = at::zeros({kBytes}, at::kByte);
+  const at::Tensor from = at::ones({kBytes}, at::device(device).dtype(at::kByte));
+  at::Tensor to = at::zeros_like(from);
   const Timing timing =
       measure({"copy",
                {{"copy", 2.0 * kBytes,
                  [&](int64_t) {
+                   if (!device.is_cpu()) {
+                     to.copy_(from);
+                     return;
+                   }
                    at::parallel_for(0, kBytes, 1 << 20, [&](int64_t begin, int64_t end) {
                      std::memcpy(to.data_ptr<uint8_t>() + begin,
                                  from.const_data_ptr<uint8_t>() + begin,
                                  static_cast<size_t>(end - begin));
                    });
                  }}}},
-              repeat)
+              repeat, device)
           .front();
   return timing.bytes / timing.median();
 }
 
 int bench_command(const BenchOptions& options, std::ostream& out) {
-  if (options.device != "cpu")
-    config_error(
-        "bench: device '{}' is not supported; expected cpu: packed kernels exist for it only",
-        options.device);
   if (options.repeat < 1)
     config_error("bench: --repeat {}; expected a positive number", options.repeat);
   if (!options.hdf5.empty() && std::filesystem::exists(options.hdf5))
     config_error("bench: --hdf5 '{}' exists; expected a new file", options.hdf5.string());
+  const at::Device device = torch_device(options.device);
   const auto cases = bench_cases(options);
-  BenchRun run{.options = options, .copy_bandwidth = copy_bandwidth(options.repeat)};
+  BenchRun run{.options = options, .copy_bandwidth = copy_bandwidth(options.repeat, device)};
+  run.kernels = device.is_cpu() ? packed_kernels().front().name : cuda_kernels().name;
   fmt::print(out, "{} threads, {} kernels, copy {:.2f} GB/s read and written\n",
-             at::get_num_threads(), packed_kernels().front().name, run.copy_bandwidth / 1e9);
+             at::get_num_threads(), run.kernels, run.copy_bandwidth / 1e9);
   for (const auto& make : cases) {
     const BenchCase bench = make();
-    run.results.push_back({bench.label, measure(bench, options.repeat)});
+    run.results.push_back({bench.label, measure(bench, options.repeat, device)});
     print(out, run.results.back(), run.copy_bandwidth);
     out.flush();
   }

@@ -6,7 +6,6 @@
 
 #include "core/base/error.h"
 #include "core/base/hdf5.h"
-#include "core/kernels/packed_kernels.h"
 #include "experiments/bench.h"
 
 namespace wkvq {
@@ -34,8 +33,9 @@ nlohmann::json as_json(const BenchResult& result, double bandwidth) {
 void write_json(const BenchRun& run, const std::filesystem::path& path) {
   nlohmann::json document{{"what", run.options.what},
                           {"model", run.options.model},
+                          {"device", run.options.device},
                           {"threads", at::get_num_threads()},
-                          {"kernels", packed_kernels().front().name},
+                          {"kernels", run.kernels},
                           {"copy_bytes_per_second", run.copy_bandwidth},
                           {"repeat", run.options.repeat},
                           {"cases", nlohmann::json::array()}};
@@ -50,8 +50,9 @@ void write_hdf5(const BenchRun& run, const std::filesystem::path& path) {
   hdf5::Writer file(path);
   file.attribute("/", "what", run.options.what);
   file.attribute("/", "model", run.options.model);
+  file.attribute("/", "device", run.options.device);
   file.attribute("/", "threads", int64_t{at::get_num_threads()});
-  file.attribute("/", "kernels", std::string(packed_kernels().front().name));
+  file.attribute("/", "kernels", run.kernels);
   file.attribute("/", "copy_bytes_per_second", run.copy_bandwidth);
   file.attribute("/", "repeat", run.options.repeat);
   for (size_t i = 0; i < run.results.size(); ++i) {

@@ -150,6 +150,6 @@ TEST_CASE("bench: what is unknown or not supported is refused before anything is
   refused({.what = "end-to-end", .model = "1b", .layers = 23}, "--layers 23; expected 1 to 22");
   refused({.what = "end-to-end", .batches = {2}}, "--batch is not for end-to-end");
   refused({.what = "end-to-end", .bits = {6}}, "6 bits are not supported");
-  refused({.what = "linear", .device = "cuda"}, "device 'cuda' is not supported; expected cpu");
+  refused({.what = "linear", .device = "tpu"}, "device 'tpu' is not known; expected cpu, cuda");
   REQUIRE(out.str().empty());
 }
