@@ -70,7 +70,7 @@ void every_view(const TestDevice& on) {
       INFO(on.kernels->name << ", " << view.name() << ", " << c.heads << ":" << c.kv_heads
                             << " heads of " << c.dim << ", " << c.seq << " queries of " << c.keys);
       REQUIRE((out.cpu().to(at::kDouble) - expected).abs().max().item<double>() <
-              device_tolerance(at::kFloat));
+              attention_tolerance(at::kFloat));
     }
   }
 }
@@ -128,6 +128,6 @@ TEST_CASE("device attention: masked_attention and its gradient on CUDA as on the
     };
     // Gradients of keys and values are sums over 50 queries and two heads.
     REQUIRE((results(on.device) - results(at::kCPU)).abs().max().item<double>() <
-            10 * device_tolerance(at::kFloat));
+            10 * attention_tolerance(at::kFloat));
   }
 }

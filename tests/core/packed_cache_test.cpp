@@ -64,7 +64,7 @@ void on_device(const test::TestDevice& on) {
     REQUIRE((decoded(packed, moved, view.prefill).cpu() - decoded(slow, in, view.prefill))
                 .abs()
                 .max()
-                .item<double>() < test::device_tolerance(at::kFloat));
+                .item<double>() < test::attention_tolerance(at::kFloat));
   }
 }
 
