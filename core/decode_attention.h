@@ -25,7 +25,8 @@ struct DecodeContext {
 /// folded into the query, that of values into the output; the shift of keys is dropped (it moves
 /// all scores of a query alike, so scores of exact keys are moved too), that of values added once.
 /// Sums are taken over spans of kSpanTokens tokens and then over spans in order, whatever the
-/// number of threads. Throws c10::Error where a query sees nothing.
+/// number of threads. All of it on the device of the past, by its kernels. Throws c10::Error where
+/// a query sees nothing.
 at::Tensor decode_attention(const at::Tensor& query, const DecodeContext& context);
 
 }  // namespace wkvq

@@ -29,8 +29,9 @@ void check_packable(const KvViewOptions& view) {
                  view.name());
 }
 
-PackedCache::PackedCache(const KvCodec& codec, const KvViewOptions& view, std::string name)
-    : codec_(codec), view_(view), name_(std::move(name)) {
+PackedCache::PackedCache(const KvCodec& codec, const KvViewOptions& view, std::string name,
+                         const DeviceKernels* device)
+    : codec_(codec), view_(view), name_(std::move(name)), device_(device) {
   check_packable(view);
 }
 
@@ -70,7 +71,8 @@ void PackedCache::Recent::push(int64_t row, const at::Tensor& new_key,
 void PackedCache::begin_with(const AttentionInputs& in) {
   if (packed_) return;
   const int64_t batch = in.key.size(0), kv_heads = in.key.size(1), dim = in.key.size(3);
-  packed_.emplace(codec_, PackedKv::Shape{batch, kv_heads, dim, in.key.device()}, name_);
+  packed_.emplace(codec_, PackedKv::Shape{batch, kv_heads, dim, in.key.device()}, name_,
+                  packed_kernels().front(), device_);
   tokens_.assign(static_cast<size_t>(batch), 0);
   prefill_.assign(static_cast<size_t>(batch), view_.prefill);
   for (Recent* side : {&sinks_, &recent_}) {

@@ -17,9 +17,11 @@ void check_packable(const KvViewOptions& view);
 /// keys or values are not finite, naming the position.
 class PackedCache {
  public:
-  /// `name` begins every message. Throws ConfigError where the codec cannot be packed (see
-  /// check_packable; the shape is checked at the first step) or the view is another one.
-  PackedCache(const KvCodec& codec, const KvViewOptions& view, std::string name = "packed cache");
+  /// `name` begins every message; `device` as for PackedKv. Throws ConfigError where the codec
+  /// cannot be packed (see check_packable; the shape is checked at the first step) or the view is
+  /// another one.
+  PackedCache(const KvCodec& codec, const KvViewOptions& view, std::string name = "packed cache",
+              const DeviceKernels* device = nullptr);
 
   /// As KvCache::step: one token, or first the prompt of view.prefill tokens, attended in full
   /// precision.
@@ -58,6 +60,7 @@ class PackedCache {
   KvCodec codec_;
   KvViewOptions view_;
   std::string name_;
+  const DeviceKernels* device_;
   std::optional<PackedKv> packed_;
   Recent sinks_, recent_;
   std::vector<int64_t> tokens_, prefill_;  // [batch]

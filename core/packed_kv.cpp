@@ -174,12 +174,16 @@ void PackedKv::append_on_device(int64_t row, const at::Tensor& key, const at::Te
 
 at::Tensor PackedKv::decode(int64_t row, bool is_key) const {
   at::Tensor x = at::empty({1, shape_.kv_heads, tokens(row), shape_.head_dim}, at::kFloat);
-  for (int64_t t = 0; t < tokens(row); ++t) {
-    at::Tensor page = pages_[static_cast<size_t>(row)][static_cast<size_t>(t / kPageTokens)].cpu();
-    for (int64_t head = 0; head < shape_.kv_heads; ++head)
-      kernels_.unpack(
-          {page.mutable_data_ptr<uint8_t>() + part_offset(head, is_key), format(is_key)},
-          t % kPageTokens, x.data_ptr<float>() + (head * tokens(row) + t) * shape_.head_dim);
+  for (int64_t first = 0; first < tokens(row); first += kPageTokens) {
+    at::Tensor page =
+        pages_[static_cast<size_t>(row)][static_cast<size_t>(first / kPageTokens)].cpu();
+    for (int64_t head = 0; head < shape_.kv_heads; ++head) {
+      const KvPart part{page.mutable_data_ptr<uint8_t>() + part_offset(head, is_key),
+                        format(is_key)};
+      for (int64_t t = first; t < std::min(first + kPageTokens, tokens(row)); ++t)
+        kernels_.unpack(part, t - first,
+                        x.data_ptr<float>() + (head * tokens(row) + t) * shape_.head_dim);
+    }
   }
   return (is_key ? codec_.key : codec_.value).restored(x.to(shape_.device));
 }

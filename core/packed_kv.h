@@ -37,7 +37,8 @@ class PackedKv {
            const DeviceKernels* device = nullptr);
 
   /// Encodes and appends tokens to sequence `row`, each exactly once; key and value [kv_heads, n,
-  /// head_dim]. Throws c10::Error where one is not finite, naming token and head.
+  /// head_dim]. Throws c10::Error where one is not finite, naming token and head; a device is
+  /// waited for to know.
   void append(int64_t row, const at::Tensor& key, const at::Tensor& value);
 
   int64_t tokens(int64_t row) const { return counts_[static_cast<size_t>(row)]; }

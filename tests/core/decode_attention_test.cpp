@@ -3,6 +3,7 @@
 #include "core/masked_attention.h"
 #include "core/torch_headers.h"
 #include "tests/support/catch.h"
+#include "tests/support/device_kernels.h"
 
 using namespace wkvq;
 
@@ -46,9 +47,7 @@ double distance(const at::Tensor& a, const at::Tensor& b) {
   return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
 }
 
-/// float32 sums of scores of size 10 and of shares of values of size 10: some tens of roundings of
-/// 6e-8 each.
-constexpr double kTolerance = 2e-5;
+constexpr double kTolerance = test::attention_tolerance(at::kFloat);
 
 }  // namespace
 
@@ -147,8 +146,7 @@ TEST_CASE("decode attention: threads change no bit, half precision comes back in
   at::set_num_threads(threads);
   const at::Tensor half = decode_attention(query.to(at::kBFloat16), {.past = past});
   REQUIRE(half.scalar_type() == at::kBFloat16);
-  // bfloat16 has 8 bits of precision: a rounded query and a rounded result.
-  REQUIRE(distance(half, out) < 0.02);
+  REQUIRE(distance(half, out) < test::attention_tolerance(at::kBFloat16));
 }
 
 TEST_CASE("decode attention: refuses queries that fit nothing") {

@@ -3,6 +3,7 @@
 #include "core/kv_cache.h"
 #include "core/torch_headers.h"
 #include "tests/support/catch.h"
+#include "tests/support/device_kernels.h"
 
 using namespace wkvq;
 
@@ -45,7 +46,37 @@ AttentionInputs random_inputs(int64_t batch, int64_t tokens) {
           .value = at::randn({batch, 2, tokens, 64})};
 }
 
+/// A packed cache by the kernels of a device against KvCache on the CPU.
+void on_device(const test::TestDevice& on) {
+  at::manual_seed(14);
+  AttentionInputs in = random_inputs(2, 100);
+  const KvCodec codec = codec_for(in.key, in.value);
+  const KvCodec there = codec_for(in.key.to(on.device), in.value.to(on.device));
+  AttentionInputs moved = in;
+  for (at::Tensor* x : {&moved.query, &moved.key, &moved.value}) *x = x->to(on.device);
+  for (const KvViewOptions& view :
+       {KvViewOptions{.mode = ViewMode::kAll},
+        KvViewOptions{.mode = ViewMode::kPast, .window = 4, .sinks = 2, .prefill = 70}}) {
+    in.sliding_window = moved.sliding_window = view.mode == ViewMode::kAll ? 0 : 80;
+    PackedCache packed(there, view, "test", on.kernels);
+    KvCache slow(codec, view);
+    INFO(on.kernels->name << ", " << view.name());
+    REQUIRE((decoded(packed, moved, view.prefill).cpu() - decoded(slow, in, view.prefill))
+                .abs()
+                .max()
+                .item<double>() < test::attention_tolerance(at::kFloat));
+  }
+}
+
 }  // namespace
+
+TEST_CASE("packed cache: steps by device kernels as KvCache does, emulated") {
+  for (const test::TestDevice& on : test::emulated_devices()) on_device(on);
+}
+
+TEST_CASE("packed cache: steps by device kernels as KvCache does, CUDA", "[cuda]") {
+  for (const test::TestDevice& on : test::cuda_devices()) on_device(on);
+}
 
 TEST_CASE("packed cache: decodes as the cache does that it stands for, every view") {
   at::manual_seed(12);

@@ -1,6 +1,5 @@
 #include "core/quantizer.h"
 
-#include "core/cuda_backend.h"
 #include "core/torch_headers.h"
 #include "tests/support/catch.h"
 
@@ -248,16 +247,4 @@ TEST_CASE("quantizer: bits a value count scales and zero points") {
           .form = QuantForm::kMinimum,
           .scale_dtype = ScaleDtype::kFloat16};
   REQUIRE(spec.bits_per_value(128, 32) == Approx(3.0).epsilon(1e-12));
-}
-
-TEST_CASE("quantizer: CUDA kernel equals the CPU reference", "[cuda]") {
-  if (!test::has_cuda()) return;
-  REQUIRE(load_cuda_backend() > 0);
-  at::manual_seed(7);
-  const at::Tensor x = at::randn({33, 130});
-  for (const auto form : {QuantForm::kZeroPoint, QuantForm::kMinimum, QuantForm::kSymmetric}) {
-    QuantSpec spec = spec_of(4, form);
-    spec.group_size = 64;
-    REQUIRE(at::equal(fake_quantize(x.cuda(), spec).cpu(), fake_quantize(x, spec)));
-  }
 }
