@@ -45,6 +45,15 @@ PackedWeight::PackedWeight(const Encoded& encoded, const QuantSpec& spec,
   data_ = data_.to(encoded.groups.codes.device());
 }
 
+PackedWeight::PackedWeight(const WeightFormat& format, at::Tensor data,
+                           const PackedKernels& kernels)
+    : format_(format), kernels_(kernels), data_(std::move(data)) {
+  TORCH_CHECK(
+      data_.scalar_type() == at::kByte && data_.is_contiguous() && data_.numel() == format_.bytes(),
+      "packed weight: got ", data_.toString(), " ", data_.sizes(), "; expected ", format_.bytes(),
+      " bytes");
+}
+
 PackedProduct PackedWeight::product() const {
   const unsigned char* data = data_.const_data_ptr<uint8_t>();
   const unsigned char* scales = data + format_.code_bytes();

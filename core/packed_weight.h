@@ -26,6 +26,10 @@ class PackedWeight {
   PackedWeight(const at::Tensor& weight, const QuantSpec& spec,
                const PackedKernels& kernels = packed_kernels().front());
 
+  /// As format() and data() of another one.
+  PackedWeight(const WeightFormat& format, at::Tensor data,
+               const PackedKernels& kernels = packed_kernels().front());
+
   /// [out, in] in float32; equals fake_quantize(weight, spec) bit for bit.
   at::Tensor decode() const;
 
@@ -36,6 +40,8 @@ class PackedWeight {
   static constexpr int64_t kFewRows = 16;
 
   const WeightFormat& format() const { return format_; }
+  /// format().bytes() bytes.
+  const at::Tensor& data() const { return data_; }
   int64_t stored_bytes() const { return format_.bytes(); }
 
  private:

@@ -54,8 +54,7 @@ struct Timing {
 };
 
 /// Times the contestants in turn, `repeat` rounds after one that is not counted.
-std::vector<Timing> measure(const BenchCase& bench, int64_t repeat,
-                            at::Device device = at::kCPU);
+std::vector<Timing> measure(const BenchCase& bench, int64_t repeat, at::Device device = at::kCPU);
 
 /// Median over rounds of the time of `other` over that of `ours` in the same round.
 double ratio(const Timing& ours, const Timing& other);

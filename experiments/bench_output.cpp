@@ -31,14 +31,11 @@ nlohmann::json as_json(const BenchResult& result, double bandwidth) {
 }  // namespace
 
 void write_json(const BenchRun& run, const std::filesystem::path& path) {
-  nlohmann::json document{{"what", run.options.what},
-                          {"model", run.options.model},
-                          {"device", run.options.device},
-                          {"threads", at::get_num_threads()},
-                          {"kernels", run.kernels},
-                          {"copy_bytes_per_second", run.copy_bandwidth},
-                          {"repeat", run.options.repeat},
-                          {"cases", nlohmann::json::array()}};
+  nlohmann::json document{
+      {"what", run.options.what},     {"model", run.options.model},
+      {"device", run.options.device}, {"threads", at::get_num_threads()},
+      {"kernels", run.kernels},       {"copy_bytes_per_second", run.copy_bandwidth},
+      {"repeat", run.options.repeat}, {"cases", nlohmann::json::array()}};
   for (const BenchResult& result : run.results)
     document["cases"].push_back(as_json(result, run.copy_bandwidth));
   std::ofstream file(path);

@@ -17,6 +17,7 @@ struct GenerateOptions {
   /// A sweep file with one run, or a run file: its method, calibration, trained parameters; empty:
   /// full precision.
   std::filesystem::path config;
+  std::filesystem::path packed;  ///< a file of pack_command, instead of a configuration
   std::optional<std::string> prompt;
   std::filesystem::path prompt_file;  ///< exactly one of the two
   int64_t max_tokens = 128;
