@@ -29,14 +29,16 @@ const char* name_of(at::ScalarType type) {
   TORCH_CHECK(false, "packed file: ", toString(type), " is not stored");
 }
 
-/// Of all tensors and facts.
-std::string hash_of(const std::vector<TensorEntry>& tensors, const PackedFileFacts& facts) {
+/// Of all tensors and facts; `done` is told of every tensor that is no longer needed.
+std::string hash_of(const std::vector<TensorEntry>& tensors, const PackedFileFacts& facts,
+                    const std::function<void(const TensorEntry&)>& done) {
   Hasher hasher;
   hasher.add_part(facts.model_fingerprint).add_part(facts.configuration);
   for (const TensorEntry& entry : tensors) {
     hasher.add_part(entry.name).add_part(entry.dtype);
     hasher.add(entry.shape.data(), entry.shape.size() * sizeof(int64_t));
     hasher.add(entry.data, entry.bytes);
+    done(entry);
   }
   return hasher.hex();
 }
@@ -99,6 +101,7 @@ class Tensors {
       if (entry->dtype == known.name) {
         at::Tensor x = at::empty(entry->shape, known.type);
         std::memcpy(x.mutable_data_ptr(), entry->data, entry->bytes);
+        file_.release(*entry);
         return x;
       }
     refuse(name, fmt::format("dtype {}; expected one that packed models have", entry->dtype));
@@ -195,7 +198,7 @@ void write_packed_file(const std::filesystem::path& path, const std::vector<Quan
                      {"version", kVersion},
                      {"model_fingerprint", facts.model_fingerprint},
                      {"configuration", facts.configuration},
-                     {"hash", hash_of(all.entries, facts)}});
+                     {"hash", hash_of(all.entries, facts, [](const TensorEntry&) {})}});
 }
 
 PackedFile::PackedFile(const std::filesystem::path& path) : file_(path) {
@@ -209,7 +212,9 @@ PackedFile::PackedFile(const std::filesystem::path& path) : file_(path) {
     config_error("{}: version {} of packed models; expected {}", path.string(), text("version"),
                  kVersion);
   facts_ = {text("model_fingerprint"), text("configuration")};
-  if (text("hash") != hash_of(file_.tensors(), facts_))
+  // Pages that were read are given back: the file is as large as what it becomes in memory.
+  const auto release = [&](const TensorEntry& entry) { file_.release(entry); };
+  if (text("hash") != hash_of(file_.tensors(), facts_, release))
     config_error("{}: its content is not what was written; expected an undamaged file",
                  path.string());
 }
