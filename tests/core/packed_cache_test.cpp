@@ -132,13 +132,22 @@ TEST_CASE("packed cache: steps as the cache does under KIVI's windows, every bit
         REQUIRE(packed.encoded_values(1) == slow.encoded_values());
       }
     }
-  // Keys within a token leave a window at a time all the same.
+  // Rotated channels; and keys within a token, which leave a window at a time all the same.
   in.sliding_window = 0;
-  const KvCodec codec = codec_for(in.key, in.value);
-  const KvViewOptions view{.mode = ViewMode::kKivi, .window = 9};
-  PackedCache packed(codec, view);
-  KvCache slow(codec, view);
-  REQUIRE(distance(decoded(packed, in, 0), decoded(slow, in, 0)) < 1e-5);
+  KvTensorOptions rotated{.bits = 4, .group_size = 16, .axis = KvAxis::kTime};
+  rotated.rotate = KvRotation::kHadamard;
+  KvTensorOptions of_value = rotated;
+  of_value.axis = KvAxis::kToken;
+  of_value.group_size = 32;
+  const KvCodec mixed{{rotated, ChannelRange()}, {of_value, ChannelRange()}};
+  for (const auto& [codec, window] :
+       {std::pair<KvCodec, int64_t>{mixed, 32},
+        std::pair<KvCodec, int64_t>{codec_for(in.key, in.value), 9}}) {
+    const KvViewOptions view{.mode = ViewMode::kKivi, .window = window};
+    PackedCache packed(codec, view);
+    KvCache slow(codec, view);
+    REQUIRE(distance(decoded(packed, in, 0), decoded(slow, in, 0)) < 1e-5);
+  }
 }
 
 TEST_CASE("packed cache: prompts under KIVI's windows are stored as their tokens would be") {
