@@ -21,7 +21,7 @@ void check_packable(const KvOptions& kv, const KvViewOptions& view, int64_t head
   if (kv.identity() || view.mode == ViewMode::kNone) return;
   check_packable("keys", kv.key, head_dim);
   check_packable("values", kv.value, head_dim);
-  check_packable(view);
+  check_packable(view, kv.key);
 }
 
 }  // namespace wkvq

@@ -10,11 +10,15 @@ namespace wkvq {
 
 namespace {
 
-/// One unit of work: a span of packed tokens, or the tokens of one entry of `exact`.
+/// What of a task's tokens is packed.
+enum class Kind { kPacked, kPackedKeys, kExact };
+
+/// One unit of work: a span of tokens with packed keys, or the tokens of one entry of `exact`.
 struct Task {
+  Kind kind = Kind::kPacked;
   int64_t batch = 0, head = 0;
   int64_t first_page = 0, begin = 0, end = 0;  ///< tokens counted from the first page
-  int64_t exact = -1;                          ///< index, or -1: packed
+  size_t exact = 0;                            ///< kExact: which entry
 };
 
 class Decoding {
@@ -50,20 +54,39 @@ class Decoding {
       const int64_t past_begin = context_.past_begin.empty() ? 0 : context_.past_begin[at];
       for (int64_t head = 0; head < shape_.kv_heads; ++head) {
         firsts_.push_back(static_cast<int64_t>(tasks_.size()));
-        const int64_t tokens = context_.past.tokens(b);
-        for (int64_t t = past_begin / kSpanTokens * kSpanTokens; past_begin < tokens && t < tokens;
-             t += kSpanTokens)
-          tasks_.push_back({b, head, t / kPageTokens, std::max<int64_t>(0, past_begin - t),
-                            std::min(kSpanTokens, tokens - t)});
+        const int64_t whole = context_.past.tokens(b);
+        list_spans({Kind::kPacked, b, head}, past_begin, whole);
+        list_spans({Kind::kPackedKeys, b, head}, std::max(past_begin, whole),
+                   context_.past.tokens(b, true));
         for (size_t i = 0; i < context_.exact.size(); ++i) {
           const int64_t begin = context_.exact[i].begin[at], end = context_.exact[i].end[at];
           if (begin >= end) continue;
-          tasks_.push_back({b, head, 0, begin, end, static_cast<int64_t>(i)});
+          tasks_.push_back({Kind::kExact, b, head, 0, begin, end, i});
           longest_ = std::max(longest_, end - begin);
         }
       }
     }
     firsts_.push_back(static_cast<int64_t>(tasks_.size()));
+  }
+
+  void list_spans(Task task, int64_t from, int64_t to) {
+    for (int64_t t = from / kSpanTokens * kSpanTokens; from < to && t < to; t += kSpanTokens) {
+      task.first_page = t / kPageTokens;
+      task.begin = std::max<int64_t>(0, from - t);
+      task.end = std::min(kSpanTokens, to - t);
+      tasks_.push_back(task);
+    }
+  }
+
+  /// Exact values of the tokens of a kPackedKeys task: they end where exact keys begin.
+  const float* values_of(const Task& task) const {
+    const ExactTokens& tokens = context_.exact.back();
+    const int64_t before =
+        context_.past.tokens(task.batch, true) - (task.first_page * kPageTokens + task.begin);
+    const int64_t at = task.batch * shape_.kv_heads + task.head;
+    return tokens.value.const_data_ptr<float>() +
+           (at * tokens.value.size(2) + tokens.begin[static_cast<size_t>(task.batch)] - before) *
+               shape_.head_dim;
   }
 
   void run(int64_t i, float* scratch) {
@@ -74,7 +97,7 @@ class Decoding {
     float* top = tops_.data_ptr<float>() + i * queries_.rows;
     float* total = totals_.data_ptr<float>() + i * queries_.rows;
     float* sums = sums_.data_ptr<float>() + i * queries_.rows * shape_.head_dim;
-    if (task.exact < 0) {
+    if (task.kind != Kind::kExact) {
       past.kernels().attend(
           {.key = past.format(true),
            .value = past.format(false),
@@ -83,7 +106,8 @@ class Decoding {
            .value_offset = past.part_offset(task.head, false),
            .begin = task.begin,
            .end = task.end,
-           .more = task.first_page * kPageTokens + kSpanTokens < past.tokens(task.batch),
+           .more = task.first_page * kPageTokens + kSpanTokens < past.tokens(task.batch, true),
+           .exact_value = task.kind == Kind::kPackedKeys ? values_of(task) : nullptr,
            .query = queries_.folded.const_data_ptr<float>() + row * shape_.head_dim,
            .rows = queries_.rows,
            .scratch = scratch,
@@ -92,8 +116,8 @@ class Decoding {
            .sums = sums});
       return;
     }
-    const ExactTokens& tokens = context_.exact[static_cast<size_t>(task.exact)];
-    const bool own = task.exact + 1 == static_cast<int64_t>(context_.exact.size());
+    const ExactTokens& tokens = context_.exact[task.exact];
+    const bool own = task.exact + 1 == context_.exact.size();
     const int64_t first = at * tokens.key.size(2) * shape_.head_dim;
     past.kernels().attend_exact(
         {.key = tokens.key.const_data_ptr<float>() + first,
@@ -139,7 +163,7 @@ class Decoding {
     for (int64_t i = from; i < to; ++i) top = std::max(top, of(tops_, i));
     float all = 0, share = 0;
     for (int64_t i = from; i < to; ++i) {
-      const bool is_packed = tasks_[static_cast<size_t>(i)].exact < 0;
+      const bool is_packed = tasks_[static_cast<size_t>(i)].kind == Kind::kPacked;
       const float factor = std::exp(of(tops_, i) - top), weight = factor * of(totals_, i);
       all += weight;
       if (is_packed) share += weight;
@@ -164,12 +188,20 @@ class Decoding {
   at::Tensor tops_, totals_, sums_;  // of every task
 };
 
-/// Every query must see a token, its own among them where there are several.
+/// Every query must see a token, its own among them where there are several. Tokens with packed
+/// keys only must have their values.
 void check_seen(const DecodeContext& context, int64_t steps) {
   for (int64_t b = 0; b < context.past.shape().batch; ++b) {
     const auto at = static_cast<size_t>(b);
     const int64_t begin = context.past_begin.empty() ? 0 : context.past_begin[at];
-    bool any = begin < context.past.tokens(b);
+    const int64_t keys = context.past.tokens(b, true), values = context.past.tokens(b, false);
+    const int64_t between = keys - std::max(begin, values);
+    TORCH_CHECK(values <= keys && (between <= 0 || (!context.exact.empty() &&
+                                                    context.exact.back().begin[at] >= between)),
+                "decode attention: sequence ", b, " has ", keys, " packed keys and ", values,
+                " packed values; expected as many, or the values between them in front of the last "
+                "exact tokens");
+    bool any = begin < keys;
     for (const ExactTokens& tokens : context.exact) any = any || tokens.begin[at] < tokens.end[at];
     TORCH_CHECK(any, "decode attention: sequence ", b, " has no token to attend to");
     if (steps == 1) continue;

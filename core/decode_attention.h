@@ -16,6 +16,8 @@ struct DecodeContext {
   const PackedKv& past;
   std::vector<int64_t> past_begin;  ///< per sequence; before it nothing is seen. Empty: zeros
   /// With several queries the last entry ends with their own tokens; none sees one after its own.
+  /// In front of its `begin` stand the values of the last tokens of `past` that have a packed key
+  /// only.
   std::vector<ExactTokens> exact;
 };
 

@@ -23,16 +23,21 @@ std::optional<int64_t> not_finite(const at::Tensor& x) {
 
 }  // namespace
 
-void check_packable(const KvViewOptions& view) {
-  if (view.mode != ViewMode::kPast && view.mode != ViewMode::kAll)
-    config_error("packed cache: view '{}' is not supported; expected mode past or all",
-                 view.name());
+void check_packable(const KvViewOptions& view, const KvTensorOptions& key) {
+  if (view.mode == ViewMode::kNone)
+    config_error("packed cache: view 'none' is not supported; expected mode past, all or kivi");
+  if (key.axis == KvAxis::kTime &&
+      (view.mode != ViewMode::kKivi || view.window % key.group_size != 0))
+    config_error(
+        "packed cache: keys in groups of {} along time under view '{}' are not supported; expected "
+        "mode kivi with a window of whole groups",
+        key.group_size, view.name());
 }
 
 PackedCache::PackedCache(const KvCodec& codec, const KvViewOptions& view, std::string name,
                          const DeviceKernels* device)
     : codec_(codec), view_(view), name_(std::move(name)), device_(device) {
-  check_packable(view);
+  check_packable(view, codec.key.options());
 }
 
 /// Room for `count` more tokens of every sequence: what is live moves to the front of new memory of
@@ -70,6 +75,9 @@ void PackedCache::Recent::push(int64_t row, const at::Tensor& new_key,
 
 void PackedCache::begin_with(const AttentionInputs& in) {
   if (packed_) return;
+  if (!in.key.device().is_cpu() && view_.mode == ViewMode::kKivi)
+    config_error("{}: view '{}' is not supported on {}; expected mode past or all, or device cpu",
+                 name_, view_.name(), in.key.device().str());
   const int64_t batch = in.key.size(0), kv_heads = in.key.size(1), dim = in.key.size(3);
   packed_.emplace(codec_, PackedKv::Shape{batch, kv_heads, dim, in.key.device()}, name_,
                   packed_kernels().front(), device_);
@@ -82,12 +90,21 @@ void PackedCache::begin_with(const AttentionInputs& in) {
   }
 }
 
-void PackedCache::pack_oldest(int64_t row, int64_t count) {
-  if (count <= 0) return;
+int64_t PackedCache::due(int64_t tokens, bool is_key) const {
+  if (view_.mode != ViewMode::kKivi) return std::max<int64_t>(0, tokens - view_.window + 1);
+  return is_key ? tokens / view_.window * view_.window
+                : std::max<int64_t>(0, tokens - view_.window);
+}
+
+void PackedCache::settle(int64_t row) {
+  const int64_t tokens = encoded_values(row) + recent_.size(row);
+  const int64_t keys = due(tokens, true) - encoded_keys(row);
+  const int64_t values = due(tokens, false) - encoded_values(row);
+  if (keys <= 0 && values <= 0) return;
   const int64_t begin = recent_.begin[index(row)];
-  packed_->append(row, recent_.key[row].narrow(1, begin, count),
-                  recent_.value[row].narrow(1, begin, count));
-  recent_.begin[index(row)] += count;
+  packed_->append(row, recent_.key[row].narrow(1, begin + values_only(row), keys),
+                  recent_.value[row].narrow(1, begin, values));
+  recent_.begin[index(row)] += values;
 }
 
 void PackedCache::take(const AttentionInputs& in, int64_t row, int64_t length) {
@@ -103,9 +120,11 @@ void PackedCache::take(const AttentionInputs& in, int64_t row, int64_t length) {
   sinks_.push(row, part(in.key, 0, sinks), part(in.value, 0, sinks));
   tokens_[index(row)] += length;
   // A prompt goes past the window straight into pages; then the newest tokens stay.
-  const int64_t keep = length == 1 ? 1 : std::min(length - sinks, view_.window - 1);
-  const int64_t recent = std::max(sinks, length - keep);
-  packed_->append(row, part(in.key, sinks, recent), part(in.value, sinks, recent));
+  const auto packed = [&](bool is_key) {
+    return length == 1 ? sinks : sinks + due(length - sinks, is_key);
+  };
+  const int64_t recent = packed(false);
+  packed_->append(row, part(in.key, sinks, packed(true)), part(in.value, sinks, recent));
   recent_.push(row, part(in.key, recent, length), part(in.value, recent, length));
 }
 
@@ -120,7 +139,7 @@ at::Tensor PackedCache::prompt(const AttentionInputs& in, const std::vector<int6
                 tokens_[index(row)], "; expected 1 to ", in.key.size(2), " tokens, none before");
     prefill_[index(row)] = length;
     take(in, row, length);
-    if (length == 1) pack_oldest(row, recent_.size(row) - view_.window + 1);
+    if (length == 1) settle(row);
   }
   return plain_attention(in);
 }
@@ -136,20 +155,20 @@ at::Tensor PackedCache::step(const AttentionInputs& in) {
   const bool all = view_.mode == ViewMode::kAll;
   for (int64_t row = 0; row < batch; ++row) {
     take(in, row, 1);
-    if (all) pack_oldest(row, recent_.size(row));
+    if (all) settle(row);
   }
   const at::Tensor out = attend(in);
   for (int64_t row = 0; row < batch; ++row)
-    if (tokens_[index(row)] >= prefill_[index(row)])
-      pack_oldest(row, recent_.size(row) - view_.window + 1);
+    if (tokens_[index(row)] >= prefill_[index(row)]) settle(row);
   return out;
 }
 
 at::Tensor PackedCache::attend(const AttentionInputs& in) const {
   DecodeContext context{.past = *packed_, .exact = {sinks_, recent_}};
-  for (size_t b = 0; in.sliding_window > 0 && b < tokens_.size(); ++b) {
+  for (size_t b = 0; b < tokens_.size(); ++b) {
     const auto row = static_cast<int64_t>(b);
-    int64_t skip = std::max<int64_t>(0, tokens_[b] - in.sliding_window);
+    const int64_t exact = recent_.size(row) - values_only(row);
+    int64_t skip = in.sliding_window > 0 ? std::max<int64_t>(0, tokens_[b] - in.sliding_window) : 0;
     const auto skipped = [&](int64_t size) {
       const int64_t count = std::min(skip, size);
       skip -= count;
@@ -157,8 +176,8 @@ at::Tensor PackedCache::attend(const AttentionInputs& in) const {
     };
     // In the order of positions.
     context.exact[0].begin[b] += skipped(sinks_.size(row));
-    context.past_begin.push_back(skipped(packed_->tokens(row)));
-    context.exact[1].begin[b] += skipped(recent_.size(row));
+    context.past_begin.push_back(skipped(encoded_keys(row)));
+    context.exact[1].begin[b] += values_only(row) + skipped(exact);
   }
   return decode_attention(in.query, context);
 }
@@ -171,10 +190,12 @@ int64_t PackedCache::held_bytes() const {
 }
 
 int64_t PackedCache::exact_bytes() const {
-  int64_t tokens = 0;
-  for (size_t b = 0; b < tokens_.size(); ++b)
-    tokens += sinks_.size(static_cast<int64_t>(b)) + recent_.size(static_cast<int64_t>(b));
-  return packed_ ? tokens * packed_->shape().kv_heads * packed_->shape().head_dim * 2 * 4 : 0;
+  int64_t keys = 0, values = 0;
+  for (int64_t row = 0; row < static_cast<int64_t>(tokens_.size()); ++row) {
+    keys += tokens_[index(row)] - encoded_keys(row);
+    values += tokens_[index(row)] - encoded_values(row);
+  }
+  return packed_ ? (keys + values) * packed_->shape().kv_heads * packed_->shape().head_dim * 4 : 0;
 }
 
 }  // namespace wkvq

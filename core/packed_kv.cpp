@@ -1,7 +1,11 @@
 #include "core/packed_kv.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
+#include <numeric>
+#include <string_view>
 
 #include "core/base/error.h"
 #include "core/device_stream.h"
@@ -24,6 +28,27 @@ StoredScale stored_as(ScaleDtype dtype) {
   return StoredScale::kFloat32;
 }
 
+void check_groups(const char* who, const KvTensorOptions& options, int64_t head_dim) {
+  const int64_t group = options.group_size;
+  if (options.axis == KvAxis::kTime) {
+    if (std::string_view(who) != "keys")
+      config_error("packed cache: the {} are grouped along time; expected axis: token", who);
+    if (group < kPanelLanes || group % kPanelLanes != 0 || kPageTokens % group != 0)
+      config_error(
+          "packed cache: group_size {} of the {} along time is not supported; expected 16, 32 or "
+          "64 tokens",
+          group, who);
+    return;
+  }
+  if (options.group_scope != GroupScope::kHead)
+    config_error("packed cache: groups of the {} span heads; expected group_scope: head", who);
+  if (group != -1 && (group % kPanelStep != 0 || head_dim % group != 0))
+    config_error(
+        "packed cache: group_size {} of the {} is not supported; expected a multiple of {} that "
+        "divides head_dim {}, or -1",
+        group, who, kPanelStep, head_dim);
+}
+
 }  // namespace
 
 void check_packable(const char* who, const KvTensorOptions& options, int64_t head_dim) {
@@ -36,17 +61,7 @@ void check_packable(const char* who, const KvTensorOptions& options, int64_t hea
   if (options.form != QuantForm::kMinimum)
     config_error("packed cache: form: {} of the {} is not supported; expected form: minimum",
                  quant_form_names()[static_cast<size_t>(options.form)], who);
-  if (options.axis != KvAxis::kToken || options.group_scope != GroupScope::kHead)
-    config_error(
-        "packed cache: the {} are grouped along time or across heads; expected axis: token and "
-        "group_scope: head",
-        who);
-  const int64_t group = options.group_size;
-  if (group != -1 && (group % kPanelStep != 0 || head_dim % group != 0))
-    config_error(
-        "packed cache: group_size {} of the {} is not supported; expected a multiple of {} that "
-        "divides head_dim {}, or -1",
-        group, who, kPanelStep, head_dim);
+  check_groups(who, options, head_dim);
   if (options.fits_grid() || options.outliers > 0)
     config_error(
         "packed cache: the {} have range: static, grid: nuq or outliers; expected a dynamic "
@@ -62,7 +77,8 @@ KvFormat packed_format(const KvTensorOptions& options, int64_t head_dim, bool is
           .dim = head_dim,
           .group = options.group_size == -1 ? head_dim : options.group_size,
           .stored = stored_as(options.scale_dtype),
-          .is_key = is_key};
+          .is_key = is_key,
+          .along_time = options.axis == KvAxis::kTime};
 }
 
 PackedKv::PackedKv(const KvCodec& codec, const Shape& shape, std::string name,
@@ -74,11 +90,17 @@ PackedKv::PackedKv(const KvCodec& codec, const Shape& shape, std::string name,
       device_(kernels_of(shape.device, device)),
       pages_(static_cast<size_t>(shape.batch)),
       starts_(static_cast<size_t>(shape.batch)),
-      counts_(static_cast<size_t>(shape.batch), 0) {
+      key_counts_(static_cast<size_t>(shape.batch), 0),
+      value_counts_(key_counts_) {
   check_packable("keys", codec.key.options(), shape.head_dim);
   check_packable("values", codec.value.options(), shape.head_dim);
   key_ = packed_format(codec.key.options(), shape.head_dim, true);
   value_ = packed_format(codec.value.options(), shape.head_dim, false);
+  if (device_ && key_.along_time)
+    config_error(
+        "packed cache: keys grouped along time are not supported by the kernels of {}; expected "
+        "axis: token, or device cpu",
+        device_->name);
 }
 
 void PackedKv::grow(int64_t row, int64_t tokens) {
@@ -98,31 +120,43 @@ void PackedKv::append_head(int64_t row, int64_t head, const at::Tensor& x, bool 
   const auto channels = [&](const at::Tensor& c) {
     return fused && c.defined() ? c.const_data_ptr<float>() + head * shape_.head_dim : nullptr;
   };
-  KvAppend in{.shift = channels(codec.shift()), .scale = channels(codec.scale())};
-  for (int64_t i = 0; i < x.size(1); ++i) {
-    const int64_t token = tokens(row) + i;
+  KvAppend in{
+      .stride = x.stride(1), .shift = channels(codec.shift()), .scale = channels(codec.scale())};
+  const int64_t together = codec.tokens_per_group();
+  for (int64_t i = 0; i < x.size(1); i += together) {
+    const int64_t token = tokens(row, is_key) + i;
     in.part = {starts_[static_cast<size_t>(row)][static_cast<size_t>(token / kPageTokens)] +
                    part_offset(head, is_key),
                format(is_key)};
     in.slot = token % kPageTokens;
     in.x = x.const_data_ptr<float>() + head * x.stride(0) + i * x.stride(1);
-    TORCH_CHECK(kernels_.append(in), name_, ": the ", is_key ? "key" : "value", " of token ", token,
-                ", head ", head, " of sequence ", row, " is not finite");
+    if (kernels_.append(in)) continue;
+    const std::string which =
+        together == 1 ? fmt::format("token {}", token)
+                      : fmt::format("one of tokens {} to {}", token, token + together - 1);
+    TORCH_CHECK(false, name_, ": the ", is_key ? "key" : "value", " of ", which, ", head ", head,
+                " of sequence ", row, " is not finite");
   }
 }
 
+void PackedKv::check_shape(const at::Tensor& x, bool is_key) const {
+  const int64_t together = (is_key ? codec_.key : codec_.value).tokens_per_group();
+  TORCH_CHECK(x.dim() == 3 && x.size(0) == shape_.kv_heads && x.size(2) == shape_.head_dim &&
+                  x.device() == shape_.device && x.scalar_type() != at::kDouble,
+              name_, ": got ", x.toString(), " ", x.sizes(), "; expected [", shape_.kv_heads,
+              ", tokens, ", shape_.head_dim, "] in float32, bfloat16 or float16 on ",
+              shape_.device);
+  TORCH_CHECK(x.size(1) % together == 0, name_, ": got ", x.size(1), " keys; expected whole groups",
+              " of ", together, " tokens");
+}
+
 void PackedKv::append(int64_t row, const at::Tensor& key, const at::Tensor& value) {
-  const auto check = [&](const at::Tensor& x) {
-    TORCH_CHECK(x.dim() == 3 && x.size(0) == shape_.kv_heads && x.size(2) == shape_.head_dim &&
-                    x.size(1) == key.size(1) && x.device() == shape_.device &&
-                    x.scalar_type() != at::kDouble,
-                name_, ": got ", x.toString(), " ", x.sizes(), "; expected [", shape_.kv_heads,
-                ", tokens, ", shape_.head_dim, "] in float32, bfloat16 or float16 on ",
-                shape_.device);
-  };
-  check(key);
-  check(value);
-  if (key.size(1) == 0) return;
+  check_shape(key, true);
+  check_shape(value, false);
+  TORCH_CHECK(!device_ || key.size(1) == value.size(1), name_, ": got ", key.size(1), " keys and ",
+              value.size(1), " values; the kernels of ", shape_.device, " take as many of both");
+  const int64_t count = std::max(key.size(1), value.size(1));
+  if (count == 0) return;
   const auto prepared = [&](const at::Tensor& x, const KvTensorCodec& codec) {
     const at::Tensor y = codec.options().rotate == KvRotation::kNone
                              ? x.to(at::kFloat)
@@ -130,17 +164,18 @@ void PackedKv::append(int64_t row, const at::Tensor& key, const at::Tensor& valu
     return y.stride(2) == 1 ? y : y.contiguous();
   };
   const at::Tensor keys = prepared(key, codec_.key), values = prepared(value, codec_.value);
-  grow(row, tokens(row) + key.size(1));
+  grow(row, std::max(tokens(row, true) + key.size(1), tokens(row, false) + value.size(1)));
   if (device_) return append_on_device(row, keys, values);
   // About 64 tokens of a head keep a thread busy.
-  const int64_t grain = std::max<int64_t>(1, 64 / std::max<int64_t>(1, key.size(1)));
+  const int64_t grain = std::max<int64_t>(1, 64 / count);
   at::parallel_for(0, shape_.kv_heads, grain, [&](int64_t begin, int64_t end) {
     for (int64_t head = begin; head < end; ++head) {
       append_head(row, head, keys, true);
       append_head(row, head, values, false);
     }
   });
-  counts_[static_cast<size_t>(row)] += key.size(1);
+  key_counts_[static_cast<size_t>(row)] += key.size(1);
+  value_counts_[static_cast<size_t>(row)] += value.size(1);
 }
 
 void PackedKv::append_on_device(int64_t row, const at::Tensor& key, const at::Tensor& value) {
@@ -169,29 +204,33 @@ void PackedKv::append_on_device(int64_t row, const at::Tensor& key, const at::Te
   TORCH_CHECK(at == std::numeric_limits<int>::max(), name_, ": the ", at % 2 ? "value" : "key",
               " of token ", tokens(row) + at / 2 / shape_.kv_heads, ", head ",
               at / 2 % shape_.kv_heads, " of sequence ", row, " is not finite");
-  counts_[static_cast<size_t>(row)] += key.size(1);
+  key_counts_[static_cast<size_t>(row)] += key.size(1);
+  value_counts_[static_cast<size_t>(row)] += key.size(1);
 }
 
 at::Tensor PackedKv::decode(int64_t row, bool is_key) const {
-  at::Tensor x = at::empty({1, shape_.kv_heads, tokens(row), shape_.head_dim}, at::kFloat);
-  for (int64_t first = 0; first < tokens(row); first += kPageTokens) {
+  const int64_t count = tokens(row, is_key);
+  at::Tensor x = at::empty({1, shape_.kv_heads, count, shape_.head_dim}, at::kFloat);
+  for (int64_t first = 0; first < count; first += kPageTokens) {
     at::Tensor page =
         pages_[static_cast<size_t>(row)][static_cast<size_t>(first / kPageTokens)].cpu();
     for (int64_t head = 0; head < shape_.kv_heads; ++head) {
       const KvPart part{page.mutable_data_ptr<uint8_t>() + part_offset(head, is_key),
                         format(is_key)};
-      for (int64_t t = first; t < std::min(first + kPageTokens, tokens(row)); ++t)
+      for (int64_t t = first; t < std::min(first + kPageTokens, count); ++t)
         kernels_.unpack(part, t - first,
-                        x.data_ptr<float>() + (head * tokens(row) + t) * shape_.head_dim);
+                        x.data_ptr<float>() + (head * count + t) * shape_.head_dim);
     }
   }
   return (is_key ? codec_.key : codec_.value).restored(x.to(shape_.device));
 }
 
 int64_t PackedKv::stored_bytes() const {
-  int64_t total = 0;
-  for (const int64_t count : counts_) total += count;
-  return page_bytes() / kPageTokens * total;
+  const auto all = [](const std::vector<int64_t>& counts) {
+    return std::accumulate(counts.begin(), counts.end(), int64_t{0});
+  };
+  return (key_.page_bytes() * all(key_counts_) + value_.page_bytes() * all(value_counts_)) /
+         kPageTokens * shape_.kv_heads;
 }
 
 int64_t PackedKv::allocated_bytes() const {

@@ -6,23 +6,26 @@
 
 namespace wkvq {
 
-/// One head's keys or values of one token on their way into a page.
+/// One head's keys or values of one token, or of one group along time, on their way into a page.
 struct KvAppend {
   KvPart part;
-  int64_t slot;        ///< token of the page; its codes are still zero
-  const float* x;      ///< [dim]
+  int64_t slot;        ///< first token of the page; codes are still zero
+  const float* x;      ///< [dim], along time [group, dim]
+  int64_t stride;      ///< of `x`, from token to token
   const float* shift;  ///< [dim]; x' = (x - shift) / scale is what is quantized. May be null
   const float* scale;  ///< likewise
 };
 
-/// A run of packed tokens of one kv head of one sequence, at most kSpanPages pages.
+/// A run of tokens of one kv head of one sequence, at most kSpanPages pages: keys packed, values
+/// packed or exact.
 struct DecodeSpan {
   KvFormat key, value;
   const unsigned char* const* pages;
   int64_t key_offset, value_offset;  ///< bytes from the beginning of a page to this head's part
   int64_t begin, end;                ///< tokens seen, counted from the first page's; not empty
-  bool more;           ///< whether `pages` goes on behind the span: what is read next, likely
-  const float* query;  ///< [rows, dim], scaled
+  bool more;                 ///< whether `pages` goes on behind the span: what is read next, likely
+  const float* exact_value;  ///< [end - begin, dim]: values in full precision; null: packed
+  const float* query;        ///< [rows, dim], scaled
   int64_t rows;
   float* scratch;  ///< [kDecodeRows, kSpanTokens], 64 bytes aligned
   float* top;      ///< [rows]: largest score

@@ -139,19 +139,27 @@ WKVQ_HOST_DEVICE inline void put_stored(void* to, int64_t i, float x, StoredScal
 
 }  // namespace
 
-/// How the keys or values of one head are stored: form B, groups within a token.
+/// How the keys or values of one head are stored: form B, groups within a token or, of keys, of the
+/// tokens of a channel.
 struct KvFormat {
   int64_t bits = 4;
   int64_t dim = 0;    ///< multiple of 32, at most kMaxHeadDim
-  int64_t group = 0;  ///< multiple of 32 that divides dim
+  int64_t group = 0;  ///< multiple of 32 that divides dim, or 16, 32 or 64 along time
   StoredScale stored = StoredScale::kFloat16;
   bool is_key = true;
+  bool along_time = false;
 
-  constexpr int64_t groups() const { return dim / group; }
+  /// Groups of a token, or of a channel in a page.
+  constexpr int64_t groups() const { return (along_time ? kPageTokens : dim) / group; }
   constexpr int64_t code_bytes() const { return kPageTokens * dim * bits / 8; }
-  /// Scales of a page [groups, kPageTokens]; the minima, of the same shape, follow them.
+  /// Scales of a page [groups, kPageTokens], along time [groups, dim]; the minima, of the same
+  /// shape, follow them.
   constexpr int64_t scale_bytes() const {
-    return groups() * kPageTokens * stored_scale_bytes(stored);
+    return groups() * (along_time ? dim : kPageTokens) * stored_scale_bytes(stored);
+  }
+  /// Where the scale of a channel of a token lies among those of a page.
+  constexpr int64_t scale_index(int64_t slot, int64_t channel) const {
+    return along_time ? slot / group * dim + channel : channel / group * kPageTokens + slot;
   }
   constexpr int64_t page_bytes() const { return code_bytes() + 2 * scale_bytes(); }
   /// Codes of a lane of a page, and its panels.
@@ -159,7 +167,7 @@ struct KvFormat {
   constexpr int64_t panels() const { return (is_key ? kPageTokens : dim) / kPanelLanes; }
 };
 
-/// How the groups of a token are quantized.
+/// How groups are quantized.
 WKVQ_HOST_DEVICE inline QuantPlan append_plan(const KvFormat& format) {
   QuantPlan plan;
   plan.max_code = (int64_t{1} << format.bits) - 1;

@@ -152,6 +152,15 @@ void with_bits(int64_t bits, F&& f) {
   f(Constant<8>{});
 }
 
+/// Calls f(Constant<panels>{}) with the most panels, kMost or a half of it and so on, that divide
+/// `count`.
+template <int kMost, class F>
+void with_panels(int64_t count, F&& f) {
+  if constexpr (kMost > 1)
+    if (count % kMost != 0) return with_panels<kMost / 2>(count, f);
+  f(Constant<kMost>{});
+}
+
 /// Cuts rows into blocks of 8, 4, 2 and 1: f(Constant<rows of the block>{}, its first row).
 template <class F>
 void for_row_blocks(int64_t rows, F&& f) {

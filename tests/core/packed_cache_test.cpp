@@ -20,6 +20,22 @@ KvCodec codec_for(const at::Tensor& key, const at::Tensor& value) {
   return {{options, keys}, {three, values}};
 }
 
+/// KIVI's: keys along time in groups of `group`, values within a token.
+KvCodec kivi_codec(int64_t key_bits, int64_t value_bits, int64_t group, const at::Tensor& key) {
+  KvTensorOptions of_key{.bits = key_bits,
+                         .group_size = group,
+                         .axis = KvAxis::kTime,
+                         .scale_dtype = ScaleDtype::kFloat16};
+  of_key.channel = {ChannelMode::kStatic, ChannelMode::kNone, 0.5};
+  ChannelRange keys;
+  keys.add(key);
+  return {{of_key, keys}, {{.bits = value_bits, .group_size = 32}, ChannelRange()}};
+}
+
+double distance(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
+
 AttentionInputs part(const AttentionInputs& in, int64_t from, int64_t n) {
   return {.query = in.query.narrow(2, from, n),
           .key = in.key.narrow(2, from, n),
@@ -124,6 +140,78 @@ TEST_CASE("packed cache: a prompt token by token, what is kept is what the view 
   REQUIRE(at_once.exact_bytes() == 7 * 2 * 2 * 64 * 4);
 }
 
+TEST_CASE("packed cache: steps as the cache does under KIVI's windows, every bits") {
+  at::manual_seed(15);
+  AttentionInputs in = random_inputs(2, 210);
+  struct Kivi {
+    int64_t key_bits, value_bits, group, window;
+  };
+  for (const Kivi& k : {Kivi{2, 2, 16, 16}, Kivi{3, 8, 32, 32}, Kivi{4, 3, 16, 48},
+                        Kivi{8, 4, 64, 64}, Kivi{2, 2, 32, 128}, Kivi{4, 4, 16, 256}})
+    for (const int64_t sliding : {0, 30, 100}) {
+      in.sliding_window = sliding;
+      const KvViewOptions view{.mode = ViewMode::kKivi, .window = k.window};
+      const KvCodec codec = kivi_codec(k.key_bits, k.value_bits, k.group, in.key);
+      PackedCache packed(codec, view);
+      KvCache slow(codec, view);
+      INFO(view.name() << ", groups of " << k.group << ", sliding window " << sliding);
+      for (int64_t t = 0; t < 210; ++t) {
+        INFO("token " << t);
+        // As above: roundings of float32.
+        REQUIRE(distance(packed.step(part(in, t, 1)), slow.step(part(in, t, 1))) < 1e-5);
+        REQUIRE(packed.encoded_keys(1) == slow.encoded_keys());
+        REQUIRE(packed.encoded_values(1) == slow.encoded_values());
+      }
+    }
+  // Rotated channels; and keys within a token, which leave a window at a time all the same.
+  in.sliding_window = 0;
+  KvTensorOptions rotated{.bits = 4, .group_size = 16, .axis = KvAxis::kTime};
+  rotated.rotate = KvRotation::kHadamard;
+  KvTensorOptions of_value = rotated;
+  of_value.axis = KvAxis::kToken;
+  of_value.group_size = 32;
+  const KvCodec mixed{{rotated, ChannelRange()}, {of_value, ChannelRange()}};
+  for (const auto& [codec, window] :
+       {std::pair<KvCodec, int64_t>{mixed, 32},
+        std::pair<KvCodec, int64_t>{codec_for(in.key, in.value), 9}}) {
+    const KvViewOptions view{.mode = ViewMode::kKivi, .window = window};
+    PackedCache packed(codec, view);
+    KvCache slow(codec, view);
+    REQUIRE(distance(decoded(packed, in, 0), decoded(slow, in, 0)) < 1e-5);
+  }
+}
+
+TEST_CASE("packed cache: prompts under KIVI's windows are stored as their tokens would be") {
+  at::manual_seed(16);
+  const AttentionInputs in = random_inputs(3, 140);
+  const KvViewOptions view{.mode = ViewMode::kKivi, .window = 32};
+  const KvCodec codec = kivi_codec(2, 4, 16, in.key);
+  const std::vector<int64_t> lengths{100, 1, 64};
+  PackedCache together(codec, view);
+  together.prompt(part(in, 0, 100), lengths);
+  // 100 tokens: three windows of keys, all values but 32; 2 heads of 64.
+  REQUIRE(together.encoded_keys(0) == 96);
+  REQUIRE(together.encoded_values(0) == 68);
+  REQUIRE(together.exact_bytes() == ((4 + 32) + (1 + 1) + (0 + 32)) * 2 * 64 * 4);
+  std::vector<KvCache> alone(3, KvCache(codec, view));
+  const auto of_row = [&](int64_t row, int64_t t) {
+    const AttentionInputs one = part(in, t, 1);
+    return AttentionInputs{.query = one.query.narrow(0, row, 1),
+                           .key = one.key.narrow(0, row, 1),
+                           .value = one.value.narrow(0, row, 1),
+                           .positions = t};
+  };
+  for (size_t row = 0; row < 3; ++row)
+    for (int64_t t = 0; t < lengths[row]; ++t)
+      alone[row].step(of_row(static_cast<int64_t>(row), t));
+  for (int64_t t = 100; t < 140; ++t) {
+    const at::Tensor out = together.step(part(in, t, 1));
+    for (size_t row = 0; row < 3; ++row)
+      REQUIRE(distance(out[static_cast<int64_t>(row)],
+                       alone[row].step(of_row(static_cast<int64_t>(row), t))[0]) < 1e-5);
+  }
+}
+
 TEST_CASE("packed cache: prompts of unequal lengths decode as each does alone") {
   at::manual_seed(14);
   const AttentionInputs in = random_inputs(3, 60);
@@ -156,8 +244,21 @@ TEST_CASE("packed cache: refuses views and shapes it does not serve") {
   using Catch::Matchers::Contains;
   const AttentionInputs in = random_inputs(1, 8);
   const KvCodec codec = codec_for(in.key, in.value);
-  REQUIRE_THROWS_WITH(PackedCache(codec, {.mode = ViewMode::kKivi, .window = 4}),
-                      Contains("view 'kivi-w4' is not supported; expected mode past or all"));
+  REQUIRE_THROWS_WITH(PackedCache(codec, {.mode = ViewMode::kNone}),
+                      Contains("view 'none' is not supported; expected mode past, all or kivi"));
+  const KvCodec timed = kivi_codec(4, 4, 16, in.key);
+  for (const KvViewOptions& view :
+       {KvViewOptions{.mode = ViewMode::kPast, .window = 16}, KvViewOptions{.mode = ViewMode::kAll},
+        KvViewOptions{.mode = ViewMode::kKivi, .window = 24}})
+    REQUIRE_THROWS_WITH(PackedCache(timed, view),
+                        Contains("keys in groups of 16 along time under view '" + view.name() +
+                                 "' are not supported; expected mode kivi"));
+  // A device without memory stands for any.
+  const at::Tensor elsewhere = at::empty({1, 2, 1, 64}, at::kMeta);
+  PackedCache on_device(codec, {.mode = ViewMode::kKivi, .window = 4}, "block 3");
+  REQUIRE_THROWS_WITH(
+      on_device.step({.query = elsewhere, .key = elsewhere, .value = elsewhere}),
+      Contains("block 3: view 'kivi-w4' is not supported on meta; expected mode past or all"));
   PackedCache cache(codec, {.mode = ViewMode::kPast}, "block 3");
   REQUIRE_THROWS_WITH(cache.step(part(in, 0, 5)), Contains("block 3: got 5 tokens at once"));
   cache.step(part(in, 0, 1));

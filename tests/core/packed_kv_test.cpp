@@ -12,6 +12,10 @@ KvTensorOptions options(int64_t bits, int64_t group = -1, ScaleDtype scale = Sca
   return {.bits = bits, .group_size = group, .scale_dtype = scale};
 }
 
+KvTensorOptions along_time(int64_t bits, int64_t tokens, ScaleDtype scale = ScaleDtype::kFloat16) {
+  return {.bits = bits, .group_size = tokens, .axis = KvAxis::kTime, .scale_dtype = scale};
+}
+
 KvTensorOptions smoothed(KvTensorOptions given) {
   given.channel = {ChannelMode::kStatic, ChannelMode::kStatic, 0.5};
   return given;
@@ -105,6 +109,66 @@ TEST_CASE("packed kv: what is decoded equals the simulated quantizer bit for bit
   }
 }
 
+TEST_CASE("packed kv: keys grouped along time equal the simulated quantizer bit for bit") {
+  at::manual_seed(5);
+  for (const PackedKernels& kernels : packed_kernels()) {
+    for (const int64_t dim : {32, 96, 256}) {
+      for (const int64_t bits : {2, 3, 4, 8}) {
+        at::Tensor key = hard_tokens(2, 2, 192, dim), value = hard_tokens(2, 2, 192, dim);
+        key.select(3, 5).fill_(-0.7);
+        key.select(3, 9).mul_(1e-6);  // scales of float16 below its normal range
+        for (const int64_t group : {16, 32, 64}) {
+          for (const ScaleDtype scale :
+               {ScaleDtype::kFloat16, ScaleDtype::kBfloat16, ScaleDtype::kCompute}) {
+            const KvCodec codec{codec_of(smoothed(along_time(bits, group, scale)), key),
+                                codec_of(options(bits, 32, scale), value)};
+            PackedKv cache(codec, {2, 2, dim}, "test", kernels);
+            const auto append = [&](int64_t row, int64_t keys, int64_t values) {
+              cache.append(row, key[row].narrow(1, cache.tokens(row, true), keys),
+                           value[row].narrow(1, cache.tokens(row, false), values));
+            };
+            // One group, values one by one, over the edge of a page.
+            append(0, group, 0);
+            append(0, 0, 1);
+            append(0, 2 * group, group + 3);
+            append(0, 0, 7);
+            append(1, 192, 150);
+            INFO(kernels.name << ", head_dim " << dim << ", " << bits << " bits, groups of "
+                              << group);
+            for (const int64_t row : {0, 1}) {
+              const int64_t keys = row == 0 ? 3 * group : 192, values = row == 0 ? group + 11 : 150;
+              REQUIRE(cache.tokens(row) == values);
+              REQUIRE(at::equal(cache.decode(row, true),
+                                codec.key.fake(key[row].unsqueeze(0).narrow(2, 0, keys))));
+              REQUIRE(at::equal(cache.decode(row, false),
+                                codec.value.fake(value[row].unsqueeze(0).narrow(2, 0, values))));
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("packed kv: places and bytes of scales along time, by hand") {
+  const KvFormat within = packed_format(options(4, 32), 64, true);
+  REQUIRE(within.scale_index(5, 40) == 64 + 5);
+  const KvFormat time = packed_format(along_time(2, 16), 32, true);
+  REQUIRE(time.scale_index(17, 3) == 32 + 3);
+  REQUIRE(time.scale_bytes() == 4 * 32 * 2);
+  // 64 keys of 128 channels in 2 bits, two groups of scale and minimum in float16 a channel; 3
+  // values of 64 + 4 bytes.
+  const KvCodec codec{{along_time(2, 32), ChannelRange()}, {options(4), ChannelRange()}};
+  PackedKv cache(codec, {1, 1, 128});
+  cache.append(0, at::randn({1, 64, 128}), at::randn({1, 3, 128}));
+  REQUIRE(cache.stored_bytes() == 64 * 128 / 4 + 2 * 128 * 4 + 3 * 68);
+  ModelConfig model;
+  model.head_dim = 128;
+  model.kv_heads = 1;
+  REQUIRE(static_cast<double>(cache.stored_bytes() - 3 * 68) ==
+          64 * 128 * KvTensorCodec::stored_bits(along_time(2, 32), model, 32) / 8);
+}
+
 TEST_CASE("packed kv: rotated and half-precision tokens, bits of keys and values apart") {
   at::manual_seed(4);
   KvTensorOptions rotated = smoothed(options(3, 32));
@@ -117,6 +181,12 @@ TEST_CASE("packed kv: rotated and half-precision tokens, bits of keys and values
     append_in_parts(cache, key, value);
     REQUIRE(at::equal(cache.decode(0, true).to(dtype), codec.key.fake(key)));
     REQUIRE(at::equal(cache.decode(0, false).to(dtype), codec.value.fake(value)));
+    KvTensorOptions in_time = rotated;
+    in_time.axis = KvAxis::kTime;
+    const KvCodec timed{codec_of(in_time, key.to(at::kFloat)), codec_of(options(8), value)};
+    PackedKv other(timed, {1, 3, 64});
+    other.append(0, key[0].narrow(1, 0, 64), value[0].narrow(1, 0, 64));
+    REQUIRE(at::equal(other.decode(0, true).to(dtype), timed.key.fake(key.narrow(2, 0, 64))));
   }
 }
 
@@ -173,7 +243,13 @@ TEST_CASE("packed kv: refuses what it cannot store and says what it can") {
   refused(options(4, 48), 96, "group_size 48");
   refused(options(4, 64), 96, "group_size 64 of the keys is not supported");
   refused({.bits = 4, .form = QuantForm::kSymmetric}, 128, "form: symmetric");
-  refused({.bits = 4, .group_size = 32, .axis = KvAxis::kTime}, 128, "along time");
+  for (const int64_t tokens : {8, 24, 48, 128})
+    refused(along_time(4, tokens), 128,
+            "of the keys along time is not supported; expected 16, 32 or 64 tokens");
+  check_packable("keys", along_time(4, 64), 128);
+  REQUIRE_THROWS_WITH(check_packable("values", along_time(4, 32), 128),
+                      Contains("the values are grouped along time; expected axis: token"));
+  refused({.bits = 4, .group_scope = GroupScope::kToken}, 128, "expected group_scope: head");
   refused({.bits = 4, .rope = KeyPoint::kBeforeRope}, 128, "rope: before");
   refused({.bits = 4, .outliers = 0.01}, 128, "outliers");
 
@@ -187,4 +263,19 @@ TEST_CASE("packed kv: refuses what it cannot store and says what it can") {
       cache.append(0, at::zeros_like(x), x),
       Contains("block 7: the value of token 3, head 1 of sequence 0 is not finite"));
   REQUIRE(cache.tokens(0) == 0);
+
+  const KvCodec timed{{along_time(4, 16), ChannelRange()}, {options(4), ChannelRange()}};
+  PackedKv groups(timed, {1, 2, 32}, "block 7");
+  x = at::randn({2, 32, 32});
+  REQUIRE_THROWS_WITH(groups.append(0, x.narrow(1, 0, 17), x),
+                      Contains("block 7: got 17 keys; expected whole groups of 16 tokens"));
+  x[1][20][9] = std::numeric_limits<float>::infinity();
+  REQUIRE_THROWS_WITH(groups.append(0, x, x.narrow(1, 0, 3)),
+                      Contains("the key of one of tokens 16 to 31, head 1 of sequence 0"));
+  const DeviceKernels device{.name = "some device"};
+  REQUIRE_THROWS_WITH(PackedKv(timed, {1, 2, 32}, "test", packed_kernels().front(), &device),
+                      Contains("not supported by the kernels of some device"));
+  PackedKv elsewhere(codec, {1, 2, 32}, "test", packed_kernels().front(), &device);
+  REQUIRE_THROWS_WITH(elsewhere.append(0, x, x.narrow(1, 0, 3)),
+                      Contains("got 32 keys and 3 values"));
 }

@@ -73,6 +73,30 @@ TEST_CASE("storage: packed tasks answer what simulated ones do, under the same m
   CHECK_THAT(yaml, Contains("storage: packed") && Contains("storage: simulated"));
 }
 
+TEST_CASE("storage: KIVI's cache as codes answers and writes what the simulated one does") {
+  const test::TemporaryFolder folder;
+  const std::string method = "{name: kivi, kv: {bits: 4, view: {window: 32}}}";
+  const std::string entry = "  - {task: passkey, length: 150, items: 3, depths: [50]";
+  const auto file =
+      sweep(folder, method, entry + "}\n" + entry + ", storage: packed, name: codes}\n");
+  const hdf5::Reader reader = run(folder, file);
+  const auto answers = [&](const std::string& group) {
+    return std::get<std::vector<std::string>>(reader.column("/evaluation/" + group, "answer"));
+  };
+  CHECK(!answers("acc.codes").empty());
+  CHECK(answers("acc.codes") == answers("acc.passkey.kivi-w32-cache"));
+  const auto generate = [&](Storage storage) {
+    std::ostringstream out, report;
+    REQUIRE(generate_command({.config = file,
+                              .prompt = "Once upon a time there was",
+                              .max_tokens = 90,
+                              .storage = storage},
+                             out, report) == 0);
+    return out.str();
+  };
+  CHECK(generate(Storage::kSimulated) == generate(Storage::kPacked));
+}
+
 TEST_CASE("storage: engine cache decodes from codes") {
   const test::TemporaryFolder folder;
   const std::string entry =
@@ -105,8 +129,8 @@ TEST_CASE("storage: what cannot be packed is refused before any work") {
        "one.yaml:5:56: evaluate.0.storage: expected simulated: one pass reads no cache");
   says(sweep(folder, kFour, passkey + "}\n", ", dtype: float64"),
        "packed storage: dtype float64 is not supported");
-  says(sweep(folder, kFour, passkey + ", view: {mode: kivi, window: 16}}\n"),
-       "view 'kivi-w16' is not supported; expected mode past or all");
+  says(sweep(folder, "{name: kivi, kv: {key: {group_size: 8}}}", passkey + "}\n"),
+       "group_size 8 of the keys along time is not supported; expected 16, 32 or 64 tokens");
   says(sweep(folder, "{name: rtn, weight: {bits: 6}}", passkey + "}\n"),
        "packed weight: 6 bits are not supported");
   says(sweep(folder, "{name: rtn, kv: {bits: 4, form: zero_point}}", passkey + "}\n"),
