@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 #include <fmt/ostream.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <fstream>
 #include <ostream>
 
 #include "core/base/error.h"
@@ -81,6 +83,14 @@ std::vector<int32_t> prompt_tokens(const GenerateOptions& options, const LoadedM
   return tokens;
 }
 
+/// Memory of this process as it is now, libraries included.
+int64_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  int64_t all = 0, resident = 0;
+  file >> all >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
 void report_sizes(std::ostream& report, const RunConfig& config, const ModelConfig& model,
                   const Generator& generator) {
   const CacheBytes bytes = cache_bytes(config, model, generator.caches(0));
@@ -91,10 +101,10 @@ void report_sizes(std::ostream& report, const RunConfig& config, const ModelConf
              "cache: {:.0f} bytes as stored, {:.0f} in full precision ({:.2f} times), {} tokens, "
              "KV mode {}\n"
              "held: {} bytes of weights, {:.0f} by the formula; {:.0f} bytes of the cache, {:.0f} "
-             "by the formula\n",
+             "by the formula; {} bytes resident\n",
              bytes.stored, bytes.exact, bytes.exact / bytes.stored, tokens, config.kv_mode(entry),
              generator.weight_bytes(), weight_formula_bytes(config, model), bytes.held,
-             bytes.stored);
+             bytes.stored, resident_bytes());
 }
 
 }  // namespace

@@ -96,7 +96,7 @@ def write_model(folder, layers):
 
 
 def generate(arguments, threads, tokens):
-    """Tokens a second, bytes of weights and cache as held and by the formula, peak resident bytes."""
+    """Tokens a second, bytes of weights and cache as held and by the formula, resident bytes at the end and at most."""
     command = [WKVQ, "--threads", str(threads), "generate", "--prompt", PROMPT, "--max-tokens", str(tokens), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     report = process.stderr.read()
@@ -106,8 +106,8 @@ def generate(arguments, threads, tokens):
         raise SystemExit(report)
     speed = float(re.search(r"written: \d+ tokens, ([\d.e+]+) tokens/s", report)[1])
     held = [int(x) for x in re.search(r"held: (\d+) bytes of weights, (\d+) by the formula; (\d+) bytes of the cache, "
-                                      r"(\d+) by the formula", report).groups()]
-    return speed, held, usage.ru_maxrss * 1024
+                                      r"(\d+) by the formula; (\d+) bytes resident", report).groups()]
+    return speed, held[:4], (held[4], usage.ru_maxrss * 1024)
 
 
 def main():
@@ -136,8 +136,8 @@ def main():
             weights, weights_formula, cache, cache_formula = results[0][1]
             print(f"{name}: {statistics.median(speeds):.2f} tokens/s ({min(speeds):.2f} to {max(speeds):.2f}); weights "
                   f"{weights / 1e6:.1f} MB ({weights / weights_formula:.3f} of the byte model), cache {cache / 1e6:.2f} MB "
-                  f"({cache / cache_formula:.2f}), both {(weights + cache) / (weights_formula + cache_formula):.3f}; peak "
-                  f"resident size {max(peak for _, _, peak in results) / 1e6:.0f} MB")
+                  f"({cache / cache_formula:.2f}), both {(weights + cache) / (weights_formula + cache_formula):.3f}; "
+                  f"resident size of the process {results[0][2][0] / 1e6:.0f} MB, at most {results[0][2][1] / 1e6:.0f} MB")
         ratios = [b[0] / a[0] for a, b in zip(*rounds.values())]
         print(f"packed writes {statistics.median(ratios):.2f} x as fast ({min(ratios):.2f} to {max(ratios):.2f})")
 
