@@ -22,7 +22,8 @@ std::vector<TestDevice> cuda_devices();
 
 /// How far attention and products of a device may lie from their float64 reference. float32: sums
 /// of scores and shares of size 10 make some tens of roundings of 6e-8 each. Half types round what
-/// goes in and what comes out, of size up to 4, to 11 and 8 bits.
+/// goes in (or, in attention, the weights of tokens) and what comes out, of size up to 4, to 11 and
+/// 8 bits.
 constexpr double device_tolerance(at::ScalarType dtype) {
   return dtype == at::kHalf ? 4e-3 : dtype == at::kBFloat16 ? 3e-2 : 2e-5;
 }
