@@ -9,21 +9,49 @@ namespace wkvq {
 
 namespace {
 
-DeviceRows rows_of(const at::Tensor& x) {
+DeviceRows rows_of(const at::Tensor& x, at::ScalarType dtype) {
   if (!x.defined()) return {};
-  return {x.const_data_ptr<float>(), x.stride(0), x.stride(1), x.stride(2)};
+  TORCH_CHECK(x.scalar_type() == dtype, "attention: got operands of ", x.scalar_type(), " and ",
+              dtype, "; expected one type");
+  return {x.const_data_ptr(), x.stride(0), x.stride(1), x.stride(2)};
+}
+
+bool is_half(const at::Tensor& x) {
+  return x.scalar_type() == at::kHalf || x.scalar_type() == at::kBFloat16;
+}
+
+/// Half types: rows that begin at multiples of 16 bytes, if they are of as many.
+at::Tensor aligned(const at::Tensor& x) {
+  if (!x.defined() || !is_half(x)) return x;
+  const auto fits = [](int64_t stride) { return stride % 8 == 0; };
+  const bool begins = reinterpret_cast<uintptr_t>(x.const_data_ptr()) % 16 == 0;
+  return begins && fits(x.stride(0)) && fits(x.stride(1)) && fits(x.stride(2))
+             ? x
+             : x.clone(at::MemoryFormat::Contiguous);
+}
+
+auto kernel_of(at::ScalarType dtype, const DeviceKernels& kernels) {
+  return dtype == at::kHalf       ? kernels.attend_half
+         : dtype == at::kBFloat16 ? kernels.attend_bfloat16
+                                  : kernels.attend_tiles;
 }
 
 }  // namespace
 
 bool has_device_attention(const at::Tensor& query) {
-  return query.scalar_type() == at::kFloat && query.size(3) <= kMaxHeadDim;
+  const int64_t dim = query.size(3);
+  return dim <= kMaxHeadDim &&
+         (query.scalar_type() == at::kFloat || (is_half(query) && dim % 16 == 0));
 }
 
-at::Tensor attention_on_device(const at::Tensor& query, const KvPair& kv,
+at::Tensor attention_on_device(const at::Tensor& given, const KvPair& given_kv,
                                const AttentionBounds& bounds, const DeviceKernels& kernels) {
+  const at::Tensor query = aligned(given);
+  const KvPair kv{aligned(given_kv.key), aligned(given_kv.value), aligned(given_kv.key_hat),
+                  aligned(given_kv.value_hat)};
   const DeviceStream stream(query.device());
   const int64_t batch = query.size(0), heads = query.size(1), seq = query.size(2);
+  const auto rows = [&](const at::Tensor& x) { return rows_of(x, query.scalar_type()); };
   // In the layout that the output projection reads.
   at::Tensor out = at::empty({batch, seq, heads, query.size(3)}, query.options());
   const auto there = [&](const std::vector<int64_t>& bound) {
@@ -31,19 +59,19 @@ at::Tensor attention_on_device(const at::Tensor& query, const KvPair& kv,
   };
   const at::Tensor key = there(bounds.key), value = there(bounds.value),
                    lowest = there(bounds.lowest);
-  kernels.attend_tiles(
+  kernel_of(query.scalar_type(), kernels)(
       {.first = bounds.first,
        .seq = seq,
        .dim = query.size(3),
        .batch = batch,
        .heads = heads,
        .kv_heads = kv.key.size(1),
-       .query = rows_of(query),
-       .key = rows_of(kv.key),
-       .value = rows_of(kv.value),
-       .key_hat = rows_of(kv.key_hat),
-       .value_hat = rows_of(kv.value_hat),
-       .out = out.data_ptr<float>(),
+       .query = rows(query),
+       .key = rows(kv.key),
+       .value = rows(kv.value),
+       .key_hat = rows(kv.key_hat),
+       .value_hat = rows(kv.value_hat),
+       .out = out.mutable_data_ptr(),
        .key_bound = DeviceStream::items<int64_t>(key),
        .value_bound = DeviceStream::items<int64_t>(value),
        .lowest = DeviceStream::items<int64_t>(lowest),

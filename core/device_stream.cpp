@@ -19,7 +19,9 @@ const DeviceKernels& cuda_kernels() {
                                      .attend = decode_attention_cuda,
                                      .multiply = packed_linear_cuda,
                                      .decode = decode_weight_cuda,
-                                     .attend_tiles = masked_attention_cuda};
+                                     .attend_tiles = masked_attention_cuda,
+                                     .attend_half = tensor_attention_half_cuda,
+                                     .attend_bfloat16 = tensor_attention_bfloat16_cuda};
   return kernels;
 #else
   TORCH_CHECK(false, "got a CUDA tensor, but this build has no CUDA kernels");

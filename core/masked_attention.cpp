@@ -35,11 +35,20 @@ void attend(const at::Tensor& query, const KvPair& kv, const AttentionBounds& bo
   });
 }
 
-/// float32 or float64, rows without gaps.
-at::Tensor prepared(const at::Tensor& x) {
+/// Rows without gaps; float32 or float64, or as they are.
+at::Tensor prepared(const at::Tensor& x, bool as_is) {
   if (!x.defined()) return x;
-  const at::Tensor y = widened(x);
+  const at::Tensor y = as_is ? x : widened(x);
   return y.stride(3) == 1 ? y : y.contiguous();
+}
+
+/// Whether a device takes operands of this type as they are.
+bool taken_as_is(const at::Tensor& query, const KvPair& kv) {
+  const auto fits = [&](const at::Tensor& x) {
+    return !x.defined() || x.scalar_type() == query.scalar_type();
+  };
+  return !query.is_cpu() && has_device_attention(query) && fits(kv.key) && fits(kv.value) &&
+         fits(kv.key_hat) && fits(kv.value_hat);
 }
 
 /// masked_attention of prepared operands, sinks already mixed into the copies; no gradient.
@@ -88,8 +97,16 @@ at::Tensor masked_attention(const at::Tensor& query, const KvPair& kv, const KvV
               "attention: got query ", query.sizes(), " and key ", kv.key.sizes(),
               "; expected [batch, heads, seq, head_dim], heads a multiple of kv_heads, and no more "
               "queries than keys");
-  const at::Tensor queries = prepared(query);
-  KvPair ready{prepared(kv.key), prepared(kv.value), prepared(kv.key_hat), prepared(kv.value_hat)};
+  const auto tracks = [](const at::Tensor& x) { return x.defined() && x.requires_grad(); };
+  const bool tracked =
+      at::GradMode::is_enabled() && (tracks(query) || tracks(kv.key) || tracks(kv.value) ||
+                                     tracks(kv.key_hat) || tracks(kv.value_hat));
+  // Gradients are taken in float32 at least, of the forward pass in it.
+  const auto of = [as_is = !tracked && taken_as_is(query, kv)](const at::Tensor& x) {
+    return prepared(x, as_is);
+  };
+  const at::Tensor queries = of(query);
+  KvPair ready{of(kv.key), of(kv.value), of(kv.key_hat), of(kv.value_hat)};
   const int64_t sinks = KvMask(view, true).sinks();
   ready.key_hat = with_sinks(ready.key, ready.key_hat, sinks);
   ready.value_hat = with_sinks(ready.value, ready.value_hat, sinks);
@@ -101,10 +118,7 @@ at::Tensor masked_attention(const at::Tensor& query, const KvPair& kv, const KvV
                ? attention_on_device(queries, ready, bounds, cuda_kernels())
                : chunked_attention(queries, ready, bounds);
   };
-  const auto tracked = [](const at::Tensor& x) { return x.defined() && x.requires_grad(); };
-  if (at::GradMode::is_enabled() &&
-      (tracked(queries) || tracked(ready.key) || tracked(ready.value) || tracked(ready.key_hat) ||
-       tracked(ready.value_hat))) {
+  if (tracked) {
     TORCH_CHECK(bounds.first == 0, "attention: gradients need a query for every key");
     return MaskedAttention::apply(queries, ready.key, ready.value, or_empty(ready.key_hat, queries),
                                   or_empty(ready.value_hat, queries), bounds, compute)

@@ -10,6 +10,10 @@
 
 /// Memory that the threads of a block share; one a kernel.
 #define WKVQ_BLOCK_MEMORY(Type, name) __shared__ Type name
+/// The same, of the size that the launch names: for more than the 48 KiB that can be static.
+#define WKVQ_LAUNCHED_MEMORY(Type, name)                        \
+  extern __shared__ __align__(32) unsigned char name##_bytes[]; \
+  Type& name = *reinterpret_cast<Type*>(name##_bytes)
 
 namespace wkvq {
 
@@ -23,9 +27,18 @@ struct CudaLauncher {
     const dim3 grid(static_cast<unsigned>(shape.x), static_cast<unsigned>(shape.y),
                     static_cast<unsigned>(shape.z));
     if (shape.x * shape.y * shape.z == 0) return;
-    kernel<<<grid, static_cast<unsigned>(shape.threads), 0, static_cast<cudaStream_t>(stream)>>>(
-        arguments...);
-    if (const cudaError_t error = cudaGetLastError(); error != cudaSuccess)
+    const size_t memory = static_cast<size_t>(shape.memory);
+    if (memory > 0)
+      check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                 static_cast<int>(memory)));
+    kernel<<<grid, static_cast<unsigned>(shape.threads), memory,
+             static_cast<cudaStream_t>(stream)>>>(arguments...);
+    check(cudaGetLastError());
+  }
+
+ private:
+  static void check(cudaError_t error) {
+    if (error != cudaSuccess)
       throw std::runtime_error(std::string("CUDA kernel: ") + cudaGetErrorString(error));
   }
 };

@@ -19,6 +19,9 @@ struct DeviceKernels {
   /// Decoded rows: out [out, in].
   void (*decode)(const PackedProduct&, float* out, void* stream);
   void (*attend_tiles)(const DeviceAttention&, void* stream);
+  /// The same of half types on tensor cores; dim is a multiple of 16.
+  void (*attend_half)(const DeviceAttention&, void* stream);
+  void (*attend_bfloat16)(const DeviceAttention&, void* stream);
 };
 
 // The CUDA ones; defined in builds with CUDA.
@@ -31,5 +34,7 @@ void decode_attention_cuda(const DeviceDecode&, void* stream);
 void packed_linear_cuda(const PackedProduct&, void* stream);
 void decode_weight_cuda(const PackedProduct&, float* out, void* stream);
 void masked_attention_cuda(const DeviceAttention&, void* stream);
+void tensor_attention_half_cuda(const DeviceAttention&, void* stream);
+void tensor_attention_bfloat16_cuda(const DeviceAttention&, void* stream);
 
 }  // namespace wkvq

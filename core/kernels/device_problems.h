@@ -48,9 +48,10 @@ struct DeviceDecode {
   float* share;                 ///< [batch, kv_heads, rows]: weight of the packed tokens
 };
 
-/// Rows of [batch, heads, seq, dim], elements of a row without gaps.
+/// Rows of [batch, heads, seq, dim], elements of a row without gaps. Half types: rows begin at
+/// multiples of 16 bytes.
 struct DeviceRows {
-  const float* data;  ///< may be null
+  const void* data;  ///< of the kernel's type; may be null
   int64_t batch, head, row;
 };
 
@@ -58,7 +59,7 @@ struct DeviceRows {
 struct DeviceAttention {
   int64_t first, seq, dim, batch, heads, kv_heads;
   DeviceRows query, key, value, key_hat, value_hat;
-  float* out;                                       ///< [batch, seq, heads, dim]
+  void* out;                                        ///< [batch, seq, heads, dim]
   const int64_t *key_bound, *value_bound, *lowest;  ///< [seq], none of them ever decreasing
   float scale;                                      ///< of the scores
 };

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "core/kernels/device_problems.h"
+#include "core/kernels/attention_tile.cuh"
 #include "core/kernels/launch.h"
 #include "core/kernels/packed_layout.h"
 
@@ -28,26 +28,18 @@ struct TileMemory {
   float total[kTileQueries];
 };
 
-/// One tile of queries of one head of one sequence.
-class QueryTile {
+class QueryTile : AttentionTile<kTileQueries, kTileTokens> {
  public:
   __device__ QueryTile(const DeviceAttention& problem, TileMemory& memory)
-      : p_(problem),
-        memory_(memory),
-        first_(static_cast<int64_t>(blockIdx.x) * kTileQueries),
-        count_(p_.seq - first_ < kTileQueries ? p_.seq - first_ : kTileQueries),
-        head_(blockIdx.y),
-        batch_(blockIdx.z) {}
+      : AttentionTile(problem), memory_(memory) {}
 
   __device__ void attend() {
     for (int64_t i = threadIdx.x; i < kTileQueries * p_.dim; i += blockDim.x)
-      memory_.query[i / p_.dim][i % p_.dim] =
-          row(p_.query, head_, query(i / p_.dim))[i % p_.dim] * p_.scale;
-    const int64_t end = p_.first + query(kTileQueries - 1) + 1;
-    for (int64_t s = p_.lowest[first_] / kTileTokens * kTileTokens; s < end; s += kTileTokens) {
-      score(s, end);
+      memory_.query[i / p_.dim][i % p_.dim] = query_row<float>(i / p_.dim)[i % p_.dim] * p_.scale;
+    for (int64_t s = begin(); s < end(); s += kTileTokens) {
+      score(s);
       weigh(s);
-      accumulate(s, end);
+      accumulate(s);
     }
     if (threadIdx.x % kQueryThreads == 0) memory_.total[threadIdx.x / kQueryThreads] = total_;
     __syncthreads();
@@ -55,44 +47,27 @@ class QueryTile {
       const int64_t c = threadIdx.x + j * blockDim.x;
       // A fixed number of steps: so the sums stay in registers.
       for (int64_t q = 0; q < kTileQueries; ++q)
-        if (c < p_.dim && q < count_)
-          p_.out[((batch_ * p_.seq + first_ + q) * p_.heads + head_) * p_.dim + c] =
-              sums_[j][q] / memory_.total[q];
+        if (c < p_.dim && q < count_) out_row<float>(q)[c] = sums_[j][q] / memory_.total[q];
     }
   }
 
  private:
-  /// Query q of the tile; those beyond the last one repeat it and are not written.
-  __device__ int64_t query(int64_t q) const { return first_ + (q < count_ ? q : count_ - 1); }
-  __device__ const float* row(const DeviceRows& rows, int64_t head, int64_t i) const {
-    return rows.data + batch_ * rows.batch + head * rows.head + i * rows.row;
-  }
-
-  /// Reads the tile of tokens from `s` on; zeros behind `end`.
-  __device__ void read_tokens(const DeviceRows& rows, int64_t s, int64_t end) {
+  /// Reads the tile of tokens from `s` on; zeros behind the last.
+  __device__ void read_tokens(const DeviceRows& rows, int64_t s) {
     __syncthreads();
-    const int64_t head = head_ / (p_.heads / p_.kv_heads);
     for (int64_t i = threadIdx.x; i < kTileTokens * p_.dim; i += blockDim.x)
       memory_.tokens[i / p_.dim][i % p_.dim] =
-          s + i / p_.dim < end ? row(rows, head, s + i / p_.dim)[i % p_.dim] : 0.0f;
+          s + i / p_.dim < end() ? token_row<float>(rows, s + i / p_.dim)[i % p_.dim] : 0.0f;
     __syncthreads();
   }
 
-  /// Whether a query of the tile sees a token of [s, s + kTileTokens) quantized, and exact.
-  __device__ bool any_quantized(const int64_t* bound, int64_t s) const {
-    return s < bound[query(kTileQueries - 1)];
-  }
-  __device__ bool any_exact(const int64_t* bound, int64_t s) const {
-    return s + kTileTokens > bound[first_];
-  }
-
-  __device__ void score(int64_t s, int64_t end) {
+  __device__ void score(int64_t s) {
     if (any_quantized(p_.key_bound, s)) {
-      read_tokens(p_.key_hat, s, end);
+      read_tokens(p_.key_hat, s);
       score_copy(s, true);
     }
     if (any_exact(p_.key_bound, s)) {
-      read_tokens(p_.key, s, end);
+      read_tokens(p_.key, s);
       score_copy(s, false);
     }
     __syncthreads();
@@ -140,16 +115,16 @@ class QueryTile {
     top_ = top;
   }
 
-  __device__ void accumulate(int64_t s, int64_t end) {
+  __device__ void accumulate(int64_t s) {
     __syncthreads();
     for (int64_t j = 0; j < kThreadChannels; ++j)
       for (int64_t q = 0; q < kTileQueries; ++q) sums_[j][q] *= memory_.factor[q];
     if (any_quantized(p_.value_bound, s)) {
-      read_tokens(p_.value_hat, s, end);
+      read_tokens(p_.value_hat, s);
       add(memory_.scores);
     }
     if (any_exact(p_.value_bound, s)) {
-      read_tokens(p_.value, s, end);
+      read_tokens(p_.value, s);
       add(memory_.exact);
     }
   }
@@ -166,14 +141,11 @@ class QueryTile {
     }
   }
 
-  const DeviceAttention& p_;
   TileMemory& memory_;
-  int64_t first_, count_, head_, batch_;
   float top_ = -INFINITY, total_ = 0.0f;  // of the query whose softmax this thread shares
   float sums_[kThreadChannels][kTileQueries] = {};
 };
 
-/// Grid: tiles of queries, heads, sequences.
 template <class = void>
 __global__ void attend_tiles(DeviceAttention problem) {
   WKVQ_BLOCK_MEMORY(TileMemory, memory);

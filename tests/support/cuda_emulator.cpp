@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <ucontext.h>
 
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <memory>
@@ -13,7 +14,7 @@ namespace wkvq::test {
 
 namespace {
 
-constexpr size_t kStackBytes = 64 << 10;
+constexpr size_t kStackBytes = 64 << 10, kMemoryAlignment = 64;
 
 enum class State { kReady, kAtBarrier, kAtShuffle, kDone };
 
@@ -29,13 +30,16 @@ struct Fibre {
 /// The threads of one block, and what they share.
 class Block {
  public:
-  Block(int64_t threads, ThreadOrder order, const std::function<void()>& kernel)
-      : fibres_(static_cast<size_t>(threads)), order_(order), kernel_(kernel) {}
+  Block(const LaunchShape& shape, ThreadOrder order, const std::function<void()>& kernel)
+      : fibres_(static_cast<size_t>(shape.threads)),
+        order_(order),
+        kernel_(kernel),
+        launched_bytes_(static_cast<size_t>(shape.memory)) {}
 
   void run();
   void wait(State state, const WaitPlace& place);
   ShuffleBits exchange(const WaitPlace& place, unsigned mask, const ShuffleBits& mine, int lanes);
-  void* memory(size_t bytes);
+  void* memory(size_t bytes, bool launched);
 
  private:
   static void enter();
@@ -50,8 +54,11 @@ class Block {
   std::vector<Fibre> fibres_;
   ThreadOrder order_;
   const std::function<void()>& kernel_;
-  std::unique_ptr<unsigned char[]> memory_;
-  size_t memory_bytes_ = 0, running_ = 0;
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+  std::unique_ptr<void, Free> memory_;
+  size_t launched_bytes_, memory_bytes_ = 0, running_ = 0;
   ucontext_t scheduler_{};
   std::exception_ptr thrown_;
 };
@@ -174,11 +181,15 @@ ShuffleBits Block::exchange(const WaitPlace& place, unsigned mask, const Shuffle
   return fibre.received;
 }
 
-void* Block::memory(size_t bytes) {
+void* Block::memory(size_t bytes, bool launched) {
+  if (launched && bytes != launched_bytes_)
+    throw std::runtime_error(fmt::format(
+        "block memory: got a launch with {} and a request of {} bytes", launched_bytes_, bytes));
   if (!memory_) {
-    memory_.reset(new unsigned char[bytes]);
+    const size_t whole = (bytes + kMemoryAlignment - 1) / kMemoryAlignment * kMemoryAlignment;
+    memory_.reset(std::aligned_alloc(kMemoryAlignment, whole));
     memory_bytes_ = bytes;
-    std::memset(memory_.get(), 0xff, bytes);  // NaN as float and as double
+    std::memset(memory_.get(), 0xff, bytes);  // NaN in every type of numbers
   }
   if (bytes != memory_bytes_)
     throw std::runtime_error(
@@ -193,7 +204,7 @@ void run_blocks(const LaunchShape& shape, ThreadOrder order, const std::function
     throw std::runtime_error(fmt::format(
         "launch: got blocks of {} threads; expected a multiple of 32 up to 1024", shape.threads));
   if (current) throw std::runtime_error("launch: a kernel cannot launch another here");
-  Block block(shape.threads, order, kernel);
+  Block block(shape, order, kernel);
   const auto count = [](int64_t n) { return static_cast<unsigned>(n); };
   gridDim = {count(shape.x), count(shape.y), count(shape.z)};
   blockDim = {count(shape.threads), 1, 1};
@@ -213,8 +224,8 @@ ShuffleBits exchange(const WaitPlace& place, unsigned mask, const ShuffleBits& m
   return current->exchange(place, mask, mine, lanes);
 }
 
-void* block_memory(size_t bytes) {
-  return current->memory(bytes);
+void* block_memory(size_t bytes, bool launched) {
+  return current->memory(bytes, launched);
 }
 
 }  // namespace wkvq::test

@@ -43,8 +43,9 @@ using ShuffleBits = std::array<unsigned char, 8>;
 void wait_for_block(const WaitPlace& place);
 /// Gives `mine` to the lane whose number differs in the bits `lanes`, and returns what it gave.
 ShuffleBits exchange(const WaitPlace& place, unsigned mask, const ShuffleBits& mine, int lanes);
-/// The memory that the running block shares; all requests of a kernel name one size.
-void* block_memory(size_t bytes);
+/// The memory that the running block shares; all requests of a kernel name one size, `launched`
+/// ones that of the launch.
+void* block_memory(size_t bytes, bool launched);
 
 template <class T>
 T exchange_value(const WaitPlace& place, unsigned mask, T value, int lanes) {
@@ -76,5 +77,9 @@ inline int atomicMin(int* to, int value) {
 #define __syncthreads() ::wkvq::test::wait_for_block({__FILE__, __LINE__})
 #define __shfl_xor_sync(mask, value, lanes) \
   ::wkvq::test::exchange_value({__FILE__, __LINE__}, mask, value, lanes)
+#define __syncwarp() \
+  static_cast<void>(::wkvq::test::exchange_value({__FILE__, __LINE__}, 0xffffffffU, 0, 1))
 #define WKVQ_BLOCK_MEMORY(Type, name) \
-  Type& name = *static_cast<Type*>(::wkvq::test::block_memory(sizeof(Type)))
+  Type& name = *static_cast<Type*>(::wkvq::test::block_memory(sizeof(Type), false))
+#define WKVQ_LAUNCHED_MEMORY(Type, name) \
+  Type& name = *static_cast<Type*>(::wkvq::test::block_memory(sizeof(Type), true))

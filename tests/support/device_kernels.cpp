@@ -4,12 +4,14 @@
 #include "core/device_stream.h"
 #include "tests/support/catch.h"
 #include "tests/support/cuda_emulator.h"
+#include "tests/support/wmma_emulator.h"
 // The emulator's words come before the kernels.
 #include "core/kernels/decode_attention.cuh"
 #include "core/kernels/fake_quant.cuh"
 #include "core/kernels/masked_attention.cuh"
 #include "core/kernels/packed_linear.cuh"
 #include "core/kernels/quantize_append.cuh"
+#include "core/kernels/tensor_attention.cuh"
 
 namespace wkvq::test {
 
@@ -37,6 +39,10 @@ DeviceKernels emulated(const char* name) {
                    void*) { launch_decode_weight(kLaunch<kOrder>, w, out); },
       .attend_tiles = [](const DeviceAttention& p,
                          void*) { launch_masked_attention(kLaunch<kOrder>, p); },
+      .attend_half = [](const DeviceAttention& p,
+                        void*) { launch_tensor_attention<c10::Half>(kLaunch<kOrder>, p); },
+      .attend_bfloat16 = [](const DeviceAttention& p,
+                            void*) { launch_tensor_attention<c10::BFloat16>(kLaunch<kOrder>, p); },
   };
 }
 

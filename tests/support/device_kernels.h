@@ -22,7 +22,8 @@ std::vector<TestDevice> cuda_devices();
 
 /// How far attention in a dtype may lie from its float64 reference, on the CPU and on devices.
 /// float32: sums of scores and shares of size 10 make some tens of roundings of 6e-8 each. Half
-/// types round what comes out, of size up to 8, to 11 and 8 bits.
+/// types round what comes out, of size up to 8, and on tensor cores the weights of tokens, to 11
+/// and 8 bits.
 constexpr double attention_tolerance(at::ScalarType dtype) {
   return dtype == at::kHalf ? 4e-3 : dtype == at::kBFloat16 ? 2e-2 : 2e-5;
 }
