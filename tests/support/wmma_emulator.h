@@ -11,8 +11,9 @@
 
 // nvcuda::wmma of 16 x 16 x 16 for the emulator: products of half types, which are exact in
 // float32, with sums in float32. A thread knows the whole of what it multiplies, but only its own
-// eight sums; so what others of its warp have stored is there after __syncwarp alone. The real
-// arrangement of elements in a fragment is unspecified, and this one is no promise either.
+// eight sums, of half a column; so what others of its warp have stored is there after __syncwarp
+// alone. Which elements a thread really holds is unspecified: a kernel that works on rows must not
+// find here what it relies on.
 namespace nvcuda::wmma {
 
 struct matrix_a {};
@@ -39,8 +40,8 @@ struct fragment<accumulator, 16, 16, 16, float> {
   static constexpr int num_elements = 8;
   float x[num_elements];
 
-  static int row() { return static_cast<int>(threadIdx.x % 32) / 2; }
-  static int column(int i) { return static_cast<int>(threadIdx.x % 2) * num_elements + i; }
+  static int row(int i) { return static_cast<int>(threadIdx.x % 2) * num_elements + i; }
+  static int column() { return static_cast<int>(threadIdx.x % 32) / 2; }
 };
 
 using Sums = fragment<accumulator, 16, 16, 16, float>;
@@ -70,13 +71,13 @@ inline void load_matrix_sync(Sums& to, const float* from, unsigned stride, layou
   check_tile(from, stride);
   for (int i = 0; i < Sums::num_elements; ++i)
     to.x[i] =
-        from[static_cast<unsigned>(Sums::row()) * stride + static_cast<unsigned>(Sums::column(i))];
+        from[static_cast<unsigned>(Sums::row(i)) * stride + static_cast<unsigned>(Sums::column())];
 }
 
 inline void store_matrix_sync(float* to, const Sums& from, unsigned stride, layout_t) {
   check_tile(to, stride);
   for (int i = 0; i < Sums::num_elements; ++i)
-    to[static_cast<unsigned>(Sums::row()) * stride + static_cast<unsigned>(Sums::column(i))] =
+    to[static_cast<unsigned>(Sums::row(i)) * stride + static_cast<unsigned>(Sums::column())] =
         from.x[i];
 }
 
@@ -89,7 +90,7 @@ void mma_sync(Sums& to, const fragment<matrix_a, 16, 16, 16, T, A>& a,
                              1);
   for (int i = 0; i < Sums::num_elements; ++i) {
     float sum = c.x[i];
-    for (int k = 0; k < 16; ++k) sum += a.at(Sums::row(), k) * b.at(k, Sums::column(i));
+    for (int k = 0; k < 16; ++k) sum += a.at(Sums::row(i), k) * b.at(k, Sums::column());
     to.x[i] = sum;
   }
 }
