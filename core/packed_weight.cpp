@@ -47,7 +47,10 @@ PackedWeight::PackedWeight(const Encoded& encoded, const QuantSpec& spec,
 
 PackedWeight::PackedWeight(const WeightFormat& format, at::Tensor data,
                            const PackedKernels& kernels)
-    : format_(format), kernels_(kernels), data_(std::move(data)) {
+    : format_(format),
+      kernels_(kernels),
+      device_(kernels_of(data.device(), nullptr)),
+      data_(std::move(data)) {
   TORCH_CHECK(
       data_.scalar_type() == at::kByte && data_.is_contiguous() && data_.numel() == format_.bytes(),
       "packed weight: got ", data_.toString(), " ", data_.sizes(), "; expected ", format_.bytes(),

@@ -1,6 +1,7 @@
 #include "experiments/failure.h"
 
 #include <c10/util/Exception.h>
+#include <c10/util/Logging.h>
 #include <fmt/format.h>
 
 #include <new>
@@ -26,6 +27,10 @@ std::string failure_text(const std::exception& error) {
       "model.blocks: streaming, model.dtype: bfloat16, model.activations: host (a device), fewer "
       "windows or a shorter context of evaluate, fewer calibration.samples",
       text);
+}
+
+void throw_where_memory_is_out() {
+  FLAGS_caffe2_use_fatal_for_enforce = false;
 }
 
 }  // namespace wkvq

@@ -27,6 +27,7 @@ void keep_small_blocks() {
 
 int main(int argc, char** argv) {
   keep_small_blocks();
+  throw_where_memory_is_out();
   try {
     return run_command_line(argc, argv);
   } catch (const ConfigError& error) {
