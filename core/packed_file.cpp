@@ -73,7 +73,7 @@ class Collector {
  public:
   void add(const std::string& name, const at::Tensor& x) {
     if (!x.defined()) return;
-    kept_.push_back(x.detach().contiguous());
+    kept_.push_back(x.detach().cpu().contiguous());
     const at::Tensor& held = kept_.back();
     entries.push_back({.name = name,
                        .dtype = name_of(held.scalar_type()),
@@ -219,25 +219,29 @@ PackedFile::PackedFile(const std::filesystem::path& path) : file_(path) {
                  path.string());
 }
 
-std::vector<QuantizedBlock> PackedFile::blocks(
-    const ModelConfig& config, const std::function<KvOptions(int64_t)>& kv_of) const {
+std::vector<QuantizedBlock> PackedFile::blocks(const ModelConfig& config,
+                                               const std::function<KvOptions(int64_t)>& kv_of,
+                                               at::Device device) const {
   Tensors file(file_);
+  const auto there = [&](const std::string& name) {
+    const at::Tensor x = file.find(name);
+    return x.defined() ? x.to(device) : x;
+  };
   std::vector<QuantizedBlock> blocks(static_cast<size_t>(config.layers));
   for (size_t layer = 0; layer < blocks.size(); ++layer) {
     const std::string name = block_name(layer);
     BlockWeights& weights = blocks[layer].weights;
-    visit_tensors(weights,
-                  [&](const std::string& part, at::Tensor& x) { x = file.find(name + part); });
+    visit_tensors(weights, [&](const std::string& part, at::Tensor& x) { x = there(name + part); });
     weights.visit_linears([&](const std::string& linear_name, Linear& linear) {
       const std::string own = name + linear_name;
-      const at::Tensor codes = file.find(own + "/codes");
+      const at::Tensor codes = there(own + "/codes");
       if (!codes.defined()) return;
       linear.packed = std::make_shared<const PackedWeight>(
           format_of(file, own, file.find(own + "/format"), codes), codes);
     });
     check_shapes(file, name, config, weights);
     const auto channels = [&](const std::string& side) {
-      ChannelTransform c{file.find(name + side + "/shift"), file.find(name + side + "/scale")};
+      ChannelTransform c{there(name + side + "/shift"), there(name + side + "/scale")};
       for (at::Tensor* x : {&c.shift, &c.scale}) {
         if (!x->defined()) continue;
         if (x->numel() != config.kv_heads * config.head_dim)

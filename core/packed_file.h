@@ -29,10 +29,11 @@ class PackedFile {
 
   const std::filesystem::path& path() const { return file_.path(); }
   const PackedFileFacts& facts() const { return facts_; }
-  /// The blocks of a model of `config`, whose layer i has a cache of `kv_of(i)`. ConfigError where
-  /// the file holds another number of them or other shapes.
+  /// The blocks of a model of `config` on `device`, whose layer i has a cache of `kv_of(i)`.
+  /// ConfigError where the file holds another number of them or other shapes.
   std::vector<QuantizedBlock> blocks(const ModelConfig& config,
-                                     const std::function<KvOptions(int64_t)>& kv_of) const;
+                                     const std::function<KvOptions(int64_t)>& kv_of,
+                                     at::Device device = at::kCPU) const;
 
  private:
   SafetensorsFile file_;

@@ -87,7 +87,9 @@ std::vector<QuantizedBlock> packed_blocks(const PackedFile& file, const RunConfi
                  config.model.path);
   const ModelConfig& architecture = model.checkpoint->config();
   check_packed_storage(config, config.method->kv().view, architecture);
-  return file.blocks(architecture, [&](int64_t layer) { return config.method->kv_of(layer); });
+  return file.blocks(
+      architecture, [&](int64_t layer) { return config.method->kv_of(layer); },
+      model.source->options().device);
 }
 
 std::vector<QuantizedBlock> quantize_model(const QuantizationRequest& request,
