@@ -69,7 +69,8 @@ void add_bench_options(CLI::App& command, BenchOptions& options) {
   command.add_option("--group", options.group, "elements that share a scale")
       ->capture_default_str();
   command.add_option("--repeat", options.repeat, "rounds")->capture_default_str();
-  command.add_option("--device", options.device, "cpu")->capture_default_str();
+  command.add_option("--device", options.device, "cpu, cuda or cuda:<index>; end-to-end: cpu")
+      ->capture_default_str();
   command.add_option("--json", options.json, "write all times to this file");
   command.add_option("--hdf5", options.hdf5, "write all times to this new file");
 }

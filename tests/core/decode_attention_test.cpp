@@ -3,49 +3,19 @@
 #include "core/masked_attention.h"
 #include "core/torch_headers.h"
 #include "tests/support/catch.h"
+#include "tests/support/decode_reference.h"
 #include "tests/support/device_kernels.h"
 
 using namespace wkvq;
+using test::distance;
+using test::reference;
+using test::smoothed_codec;
 
 namespace {
 
 struct Case {
   int64_t heads, kv_heads, dim, tokens;
 };
-
-KvCodec smoothed_codec(int64_t key_bits, int64_t value_bits, const at::Tensor& key,
-                       const at::Tensor& value) {
-  KvTensorOptions of_key{.bits = key_bits, .scale_dtype = ScaleDtype::kFloat16};
-  of_key.channel = {ChannelMode::kStatic, ChannelMode::kStatic, 0.7};
-  KvTensorOptions of_value = of_key;
-  of_value.bits = value_bits;
-  of_value.group_size = 32;
-  ChannelRange keys, values;
-  keys.add(key);
-  values.add(value);
-  return {{of_key, keys}, {of_value, values}};
-}
-
-/// Softmax attention in float64 of the queries of one sequence, [heads, n, dim], to keys and values
-/// [kv_heads, tokens, dim]; the last `hidden[j]` tokens are not seen by query j.
-at::Tensor reference(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                     const std::vector<int64_t>& hidden) {
-  const int64_t repeat = query.size(0) / key.size(0);
-  const at::Tensor k = key.to(at::kDouble).repeat_interleave(repeat, 0);
-  const at::Tensor v = value.to(at::kDouble).repeat_interleave(repeat, 0);
-  at::Tensor scores = at::matmul(query.to(at::kDouble), k.transpose(1, 2)) /
-                      std::sqrt(static_cast<double>(query.size(2)));
-  for (size_t j = 0; j < hidden.size(); ++j)
-    if (hidden[j] > 0)
-      scores.select(1, static_cast<int64_t>(j))
-          .narrow(1, key.size(1) - hidden[j], hidden[j])
-          .fill_(-std::numeric_limits<double>::infinity());
-  return at::matmul(at::softmax(scores, -1), v);
-}
-
-double distance(const at::Tensor& a, const at::Tensor& b) {
-  return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
-}
 
 constexpr double kTolerance = test::attention_tolerance(at::kFloat);
 
@@ -90,20 +60,7 @@ TEST_CASE(
   const std::vector<int64_t> begin{523, 70};
   const at::Tensor out = decode_attention(query, {past, begin, {sinks, recent}});
   for (const int64_t row : {0, 1}) {
-    const auto at = static_cast<size_t>(row);
-    const auto seen = [&](const at::Tensor& first, const at::Tensor& packed,
-                          const at::Tensor& last) {
-      const auto part = [&](const at::Tensor& x, const ExactTokens& tokens) {
-        return x[row].narrow(1, tokens.begin[at], tokens.end[at] - tokens.begin[at]);
-      };
-      return at::cat(
-          {part(first, sinks), packed[0].narrow(1, begin[at], packed.size(2) - begin[at]),
-           part(last, recent)},
-          1);
-    };
-    const at::Tensor expected =
-        reference(query[row], seen(sinks.key, past.decode(row, true), recent.key),
-                  seen(sinks.value, past.decode(row, false), recent.value), {2, 1, 0});
+    const at::Tensor expected = reference(query, {past, begin, {sinks, recent}}, row);
     REQUIRE(distance(out[row], expected) < kTolerance);
   }
 }
