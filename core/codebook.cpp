@@ -136,4 +136,15 @@ at::Tensor fit_codebook(const at::Tensor& x, const at::Tensor& weights, int64_t 
   return at::tensor(at::ArrayRef<double>(centers), at::kDouble);
 }
 
+at::Tensor q_norm(const at::Tensor& codebook, const at::Tensor& x) {
+  const at::Tensor values = x.to(at::kCPU, at::kDouble);
+  const int64_t inner = codebook.numel() - 1;
+  const at::Tensor boundaries = (codebook.narrow(0, 1, inner) + codebook.narrow(0, 0, inner)) / 2;
+  const at::Tensor nearest = codebook.index_select(0, at::bucketize(values, boundaries));
+  const double spread = nearest.std(/*unbiased=*/false).item<double>();
+  const double factor =
+      spread > 0 ? values.std(/*unbiased=*/false).item<double>() / spread : 1.0;
+  return (codebook - nearest.mean()) * factor + values.mean();
+}
+
 }  // namespace wkvq

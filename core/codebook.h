@@ -14,4 +14,10 @@ namespace wkvq {
 /// by its weighted mean. Fewer different values than `size`: the largest one is repeated.
 at::Tensor fit_codebook(const at::Tensor& x, const at::Tensor& weights, int64_t size);
 
+/// KVQuant's Q-Norm (section 3.5): what the codes of `codebook` (ascending, as fitted) are to be
+/// read as, so that the flat `x`, each element replaced by what its nearest value is read as, keeps
+/// its mean and standard deviation: a codebook of few values shrinks the spread. Float64; where all
+/// elements fall to one value only the mean is kept.
+at::Tensor q_norm(const at::Tensor& codebook, const at::Tensor& x);
+
 }  // namespace wkvq

@@ -84,6 +84,7 @@ class GridFit {
       if (weights.defined()) weights = weights.masked_select(inside);
     }
     constants.codebook = fit_codebook(x, weights, int64_t{1} << side_.bits);
+    if (side_.q_norm) constants.read_codebook = q_norm(constants.codebook, x);
   }
 
   /// Of the tokens of sampled(kCodebookTokens), flat; undefined without.
@@ -135,6 +136,8 @@ void record_kv_grids(Recorder& recorder, int64_t layer, const KvGrids& grids) {
     }
     if (constants->codebook.defined())
       recorder.array(group, "codebook", to_array(constants->codebook));
+    if (constants->read_codebook.defined())
+      recorder.array(group, "read_codebook", to_array(constants->read_codebook));
   }
 }
 

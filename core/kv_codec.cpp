@@ -24,7 +24,7 @@ KvTensorCodec::KvTensorCodec(const KvTensorOptions& options, const ChannelTransf
       scale_(over_tokens(channels.scale)),
       low_(over_tokens(constants.low)),
       high_(over_tokens(constants.high)) {
-  if (options.fits_grid()) grid_ = RowGrid(options, constants.codebook);
+  if (options.fits_grid()) grid_ = RowGrid(options, constants);
 }
 
 QuantSpec KvTensorCodec::spec(int64_t seq) const {

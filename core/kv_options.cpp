@@ -44,6 +44,8 @@ void check_grid(const char* who, const KvTensorOptions& options) {
         "method.kv: fit_weights: fisher of the {} weighs channels, rotate: hadamard mixes them; "
         "expected one of the two",
         who);
+  if (options.q_norm && !nuq)
+    config_error("method.kv: q_norm of the {} rescales a codebook; expected grid: nuq", who);
   if ((is_static || nuq) && options.channel.learns())
     config_error(
         "method.kv: channel: learned of the {} moves what range: static and grid: nuq are fitted "
@@ -114,6 +116,8 @@ void KvTensorOptions::visit(OptionVisitor& v) {
            "equal steps, or one fitted codebook of 2^bits values a layer");
   v.choice("fit_weights", fit_weights, {"none", "fisher"},
            "weights of the codebook's fit: equal, or squared gradients of the model's loss");
+  v("q_norm", q_norm,
+    "values of the codebook are read with the mean and standard deviation of the calibration text");
   v("outliers", outliers, "share of elements kept exactly, half of it at either end; 0 to 0.5");
   v("channel", channel, "static channel shift and scale");
   check_bits(v, "bits", bits);

@@ -22,11 +22,13 @@ at::Tensor as_stored(const at::Tensor& x, ScaleDtype dtype) {
 
 }  // namespace
 
-RowGrid::RowGrid(const KvTensorOptions& options, const at::Tensor& codebook) : options_(options) {
+RowGrid::RowGrid(const KvTensorOptions& options, const GridConstants& constants)
+    : options_(options) {
+  const at::Tensor& codebook = constants.codebook;
   if (!codebook.defined()) return;
   TORCH_CHECK(codebook.numel() == int64_t{1} << options.bits, "kv codec: codebook of ",
               codebook.numel(), " values for ", options.bits, " bits");
-  codebook_ = codebook;
+  codebook_ = constants.read_codebook.defined() ? constants.read_codebook : codebook;
   boundaries_ =
       (codebook.narrow(0, 1, codebook.numel() - 1) + codebook.narrow(0, 0, codebook.numel() - 1)) /
       2;

@@ -11,6 +11,7 @@ namespace wkvq {
 struct GridConstants {
   at::Tensor low, high;      ///< range: static, [kv_heads, head_dim]
   at::Tensor codebook;       ///< grid: nuq, [2^bits], ascending, of values normalized to [-1, 1]
+  at::Tensor read_codebook;  ///< q_norm: what its codes stand for; undefined: the codebook itself
   double outlier_share = 0;  ///< of the calibration text, beyond static ranges
 };
 
@@ -25,7 +26,7 @@ class RowGrid {
  public:
   RowGrid() = default;
   /// Without a codebook grid: nuq has frames only.
-  RowGrid(const KvTensorOptions& options, const at::Tensor& codebook);
+  RowGrid(const KvTensorOptions& options, const GridConstants& constants);
 
   /// Over [low, high]: uniform, offset low, step (high - low) / n; nuq, the middle and half of it.
   /// An empty range gets step 1, which keeps its only value.
@@ -36,7 +37,7 @@ class RowGrid {
 
  private:
   KvTensorOptions options_;
-  at::Tensor codebook_, boundaries_;  // undefined: uniform
+  at::Tensor codebook_, boundaries_;  // what codes stand for, where they change; undefined: uniform
 };
 
 }  // namespace wkvq

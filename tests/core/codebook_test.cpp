@@ -89,3 +89,22 @@ TEST_CASE("codebook: merging many values into intervals costs next to nothing") 
       REQUIRE(cost(x, ones, moved) > fitted);
     }
 }
+
+TEST_CASE("codebook: q_norm gives values read back the mean and spread of those stored, by hand") {
+  const at::Tensor x = at::tensor({-3.0, -1.0, 1.0, 3.0}, at::kDouble);
+  const at::Tensor two = at::tensor({-2.0, 2.0}, at::kDouble);  // as fitted: spread 2, not sqrt(5)
+  const double root = std::sqrt(5.0);
+  const auto near = [](const at::Tensor& a, const at::Tensor& b) {
+    return (a - b).abs().max().item<double>() < 1e-14;  // a few roundings of numbers below 10
+  };
+  REQUIRE(near(q_norm(two, x), at::tensor({-root, root}, at::kDouble)));
+  REQUIRE(near(q_norm(two + 7, x + 7), at::tensor({7 - root, 7 + root}, at::kDouble)));
+  // The nearest value is that of the fitted codebook: -0.9 goes up to 0, whatever 0 is read as.
+  const at::Tensor three = at::tensor({-2.0, 0.0, 5.0}, at::kDouble);
+  const at::Tensor y = at::tensor({-0.9, -0.9, 4.0, 8.0}, at::kDouble);  // nearest: 0, 0, 5, 5
+  const double factor = y.std(false).item<double>() / 2.5;
+  REQUIRE(near(q_norm(three, y), (three - 2.5) * factor + 2.55));
+  // One value for all elements has no spread to stretch.
+  REQUIRE(near(q_norm(at::tensor({1.0, 1.0}, at::kDouble), at::full({4}, 3.0, at::kDouble)),
+               at::full({2}, 3.0, at::kDouble)));
+}

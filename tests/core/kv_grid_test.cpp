@@ -122,6 +122,18 @@ TEST_CASE("kv grid: a codebook of the values in the data is exact") {
   REQUIRE(at::equal(codec.normalized(4 * x + 2).levels, x));
 }
 
+TEST_CASE("kv grid: q_norm reads codes of the fitted codebook from another one, by hand") {
+  // Range [-2, 2]: normalized -1, -0.2, 0.4, 1, nearest -1, 0, 0, 1.
+  const at::Tensor x = at::tensor({-2.0, -0.4, 0.8, 2.0}, at::kDouble).view({1, 1, 1, 4});
+  const at::Tensor fitted = at::tensor({-1.0, 0.0, 0.9, 1.0}, at::kDouble);
+  const at::Tensor read = at::tensor({-1.5, 0.25, 1.0, 1.25}, at::kDouble);
+  const KvTensorOptions options{.bits = 2, .grid = KvGrid::kNuq, .q_norm = true};
+  const KvTensorCodec codec(options, ChannelTransform(),
+                            {.codebook = fitted, .read_codebook = read});
+  REQUIRE(at::equal(codec.fake(x).flatten(), at::tensor({-3.0, 0.5, 0.5, 2.5}, at::kDouble)));
+  REQUIRE(at::equal(codec.decode(codec.encode(x)), codec.fake(x)));
+}
+
 TEST_CASE("kv grid: share of outliers, thresholds do not depend on the order of tokens") {
   at::manual_seed(33);
   const at::Tensor x = at::randn({3, 4, 5000}, at::kDouble);
@@ -180,6 +192,7 @@ TEST_CASE("kv grid: combinations without meaning are refused by name") {
   };
   refused([](KvOptions& o) { o.value.rope = KeyPoint::kBeforeRope; }, "only keys are rotated");
   refused([](KvOptions& o) { o.key.fit_weights = FitWeights::kFisher; }, "expected grid: nuq");
+  refused([](KvOptions& o) { o.key.q_norm = true; }, "q_norm of the keys rescales a codebook");
   refused(
       [](KvOptions& o) {
         o.key.grid = KvGrid::kNuq;

@@ -19,12 +19,11 @@ struct Run {
 
 /// A batch through the blocks that `method` quantizes, in one pass, token by token, and in full
 /// precision.
-Run run(test::BlockFixture& fixture, const std::string& text, int64_t length) {
+Run run(test::BlockFixture& fixture, const std::string& text, const at::Tensor& tokens) {
   const at::NoGradGuard no_grad;
   const std::unique_ptr<Method> method = test::method_of(text);
   method->check(fixture.model().config());
   check_kv_options(method->kv(), method->kv().view, fixture.model().config());
-  const at::Tensor tokens = (at::arange(2 * length, at::kLong) * 11 + 3).fmod(64).view({2, length});
   const at::Tensor hidden = fixture.model().embed(tokens);
   BlockPass pass{.streams = {{.batches = {{hidden, method->kv().view}}},
                              {.full_precision = true, .batches = {{hidden, {}}}}},
@@ -33,9 +32,14 @@ Run run(test::BlockFixture& fixture, const std::string& text, int64_t length) {
   run_blocks(fixture.model(), *method, pass, fixture.recorder());
   Decoder decoder(fixture.model(), pass.blocks, method->kv().view);
   std::vector<at::Tensor> steps;
-  for (int64_t t = 0; t < length; ++t) steps.push_back(decoder.step(tokens.narrow(1, t, 1)));
+  for (int64_t t = 0; t < tokens.size(1); ++t) steps.push_back(decoder.step(tokens.narrow(1, t, 1)));
   return {pass.blocks, pass.streams[0].batches[0].hidden, at::cat(steps, 1),
           pass.streams[1].batches[0].hidden};
+}
+
+Run run(test::BlockFixture& fixture, const std::string& text, int64_t length) {
+  return run(fixture, text,
+             (at::arange(2 * length, at::kLong) * 11 + 3).fmod(64).view({2, length}));
 }
 
 at::Tensor recorded(test::BlockFixture& fixture, const std::string& name) {
@@ -51,8 +55,8 @@ double largest(const at::Tensor& x) {
 
 TEST_CASE("kv methods: one pass through a model equals decoding, alone and with weight methods") {
   // Keys keep no outliers here: in the first block a key before RoPE depends on its token alone,
-  // and calibration knows all 64 tokens, so that some would lie exactly on a threshold, where the
-  // rounding of products of another shape decides. attention_test covers them.
+  // and most of the 64 tokens are in the calibration text, so that some would lie exactly on a
+  // threshold, where the rounding of products of another shape decides. See the next test.
   struct Case {
     const char *model, *method;
   };
@@ -85,6 +89,54 @@ TEST_CASE("kv methods: one pass through a model equals decoding, alone and with 
             .item<double>();
     CHECK(error < 0.5);  // noise alone would give sqrt(2)
   }
+}
+
+TEST_CASE("kvquant: one pass equals decoding with outliers of static keys") {
+  test::BlockFixture fixture(kGqa);
+  // Tokens that calibration has not seen: none of their keys lies on a threshold.
+  std::vector<bool> seen(64);
+  for (const at::Tensor& batch : fixture.chain().tokens())
+    for (int64_t i = 0; i < batch.numel(); ++i)
+      seen[static_cast<size_t>(batch.flatten()[i].item<int64_t>())] = true;
+  std::vector<int64_t> unseen;
+  for (int64_t token = 0; token < 64; ++token)
+    if (!seen[static_cast<size_t>(token)]) unseen.push_back(token);
+  REQUIRE(unseen.size() >= 5);
+  std::vector<int64_t> text;
+  for (size_t i = 0; i < 40; ++i) text.push_back(unseen[(i * i + i / 7) % unseen.size()]);
+  const at::Tensor tokens = at::tensor(at::ArrayRef<int64_t>(text), at::kLong).view({2, 20});
+  const auto of = [&](const std::string& options) {
+    return run(fixture, "{name: kvquant, kv: {bits: 2, outliers: 0.2" + options + "}}", tokens);
+  };
+  const Run kept = of(""), without = of(", key: {outliers: 0}");
+  // The project's bound for equal views in float64.
+  CHECK(largest(kept.one_pass - kept.decoded) < 1e-9);
+  const auto error = [](const Run& result) {
+    return (result.one_pass - result.full).square().mean().sqrt().item<double>();
+  };
+  CHECK(error(kept) < error(without));
+}
+
+TEST_CASE("kvquant: q_norm rescales the codebook that was fitted, and is read") {
+  const auto keys = [](const std::string& kv, test::BlockFixture& fixture) {
+    const Run result =
+        run(fixture, "{name: kvquant, kv: {bits: 2, outliers: 0, " + kv + "}}", 20);
+    // The project's bound for equal views in float64.
+    CHECK(largest(result.one_pass - result.decoded) < 1e-9);
+    return result;
+  };
+  test::BlockFixture with(kGqa), without(kGqa);
+  const Run normed = keys("q_norm: true", with), plain = keys("q_norm: false", without);
+  CHECK(largest(normed.one_pass - plain.one_pass) > 1e-4);
+  const std::string group = "/calibration/block_00/key/";
+  const at::Tensor fitted = recorded(with, group + "codebook");
+  CHECK(at::equal(fitted, recorded(without, group + "codebook")));
+  CHECK(!without.recorder().arrays.contains(group + "read_codebook"));
+  // Means of segments are drawn together: reading stretches them around one point.
+  const at::Tensor read = recorded(with, group + "read_codebook");
+  const at::Tensor factor = read.diff() / fitted.diff();
+  CHECK(largest(factor - factor[0]) < 1e-9);
+  CHECK(factor[0].item<double>() > 1.01);
 }
 
 TEST_CASE("kvquant: ranges and codebook are those of the block's own keys, without the sink") {
@@ -158,6 +210,27 @@ TEST_CASE("kivi: published defaults, and a text shorter than the window is in fu
   CHECK(at::equal(KvTensorCodec(kv.key, ChannelTransform()).fake(key), key));
   const at::Tensor value = test::random_tensor({1, 2, 32, 1}, 2).expand({1, 2, 32, 12});
   CHECK(at::equal(KvTensorCodec(kv.value, ChannelTransform()).fake(value), value));
+}
+
+TEST_CASE("kivi: values in groups along time are much worse where attention is sparse") {
+  // KIVI, section 3.2: a token's error stays its own if groups lie within it; along time one large
+  // token that nobody attends to widens the range of all its neighbours.
+  const int64_t tokens = 32, dim = 32;
+  const at::Tensor key = 30 * at::eye(tokens, at::kDouble).view({1, 1, tokens, dim});
+  at::Tensor value = test::random_tensor({1, 1, tokens, dim}, 5);
+  value.select(2, 9).mul_(20);
+  const at::Tensor others = (at::arange(tokens, at::kLong) != 9).nonzero().squeeze(1);
+  const auto error = [&](KvAxis axis) {
+    const KvTensorOptions options{.bits = 2, .group_size = 32, .axis = axis};
+    const at::Tensor value_hat = KvTensorCodec(options, ChannelTransform()).fake(value);
+    // Query t attends to token t alone: other weights are exp(-30 * 30 / sqrt(32)).
+    const at::Tensor read =
+        masked_attention(key, {key, value, key, value_hat}, {.mode = ViewMode::kAll}, 0);
+    return (read - value).index_select(2, others).square().mean().sqrt().item<double>();
+  };
+  // Steps by hand: 2 bits over 4 standard deviations, 4 / 3, against 2 bits over about 20, 20 / 3.
+  CHECK(error(KvAxis::kToken) < 0.5);
+  CHECK(error(KvAxis::kTime) > 3 * error(KvAxis::kToken));
 }
 
 TEST_CASE("kv options: fields for both go over a method's defaults of either, and views by mode") {
