@@ -21,16 +21,38 @@ CalibrationChain::CalibrationChain(ModelSource& source, std::vector<at::Tensor> 
   keep_ = bytes * (source.config().layers + 1) <= keep_bytes;
 }
 
+int64_t CalibrationChain::known_before(int64_t layer) const {
+  while (layer >= 0 && states_[static_cast<size_t>(layer)].empty()) --layer;
+  return layer;
+}
+
+bool CalibrationChain::reaches(int64_t layer) const {
+  return known_before(layer) >= 0;
+}
+
+void CalibrationChain::carry_on(int64_t layer, std::vector<at::Tensor>& hidden) const {
+  carry(source_, layer, source_.block(layer), plain_attention, hidden);
+}
+
 const std::vector<at::Tensor>& CalibrationChain::entering(int64_t layer) {
-  auto known = static_cast<size_t>(layer);
-  while (known > 0 && states_[known].empty()) --known;
-  TORCH_CHECK(!states_[known].empty(), "calibration: states of block ", layer, " were released");
-  for (; known < static_cast<size_t>(layer); ++known) {
-    std::vector<at::Tensor> hidden = states_[known];
-    const auto block = static_cast<int64_t>(known);
-    carry(source_, block, source_.block(block), plain_attention, hidden);
-    states_[known + 1] = std::move(hidden);
+  const int64_t known = known_before(layer);
+  TORCH_CHECK(known >= 0, "calibration: states of block ", layer, " were released");
+  for (int64_t block = known; block < layer; ++block) {
+    std::vector<at::Tensor> hidden = states_[static_cast<size_t>(block)];
+    carry_on(block, hidden);
+    states_[static_cast<size_t>(block) + 1] = std::move(hidden);
   }
+  return states_[static_cast<size_t>(layer)];
+}
+
+const std::vector<at::Tensor>& CalibrationChain::advance_to(int64_t layer) {
+  if (keep_) return entering(layer);
+  const int64_t known = known_before(layer);
+  TORCH_CHECK(known >= 0, "calibration: states of block ", layer, " were released");
+  std::vector<at::Tensor> hidden = std::move(states_[static_cast<size_t>(known)]);
+  release_before(layer);
+  for (int64_t block = known; block < layer; ++block) carry_on(block, hidden);
+  states_[static_cast<size_t>(layer)] = std::move(hidden);
   return states_[static_cast<size_t>(layer)];
 }
 

@@ -22,8 +22,14 @@ class CalibrationChain {
   bool empty() const { return tokens_.empty(); }
   const std::vector<at::Tensor>& tokens() const { return tokens_; }
   bool kept() const { return keep_; }
-  /// The states entering block `layer`; layer == layers: leaving the last one.
+  /// The states entering block `layer`; layer == layers: leaving the last one. Throws c10::Error
+  /// where they were released.
   const std::vector<at::Tensor>& entering(int64_t layer);
+  /// The same, in place of the states of all earlier blocks, which are not asked for again in this
+  /// run: looking ahead then costs one stream, not one a block.
+  const std::vector<at::Tensor>& advance_to(int64_t layer);
+  /// Whether `entering(layer)` can still be given.
+  bool reaches(int64_t layer) const;
   /// The states entering blocks before `layer` are not asked for again in this run.
   void release_before(int64_t layer);
   /// Of every block, computed once for keys after RoPE and once for keys before it; while no states
@@ -31,6 +37,11 @@ class CalibrationChain {
   const std::vector<KvGradients>& gradients(KeyPoint point);
 
  private:
+  /// The last block before `layer`, or itself, whose states are there; -1: none.
+  int64_t known_before(int64_t layer) const;
+  /// `hidden` entering block `layer` becomes what leaves it.
+  void carry_on(int64_t layer, std::vector<at::Tensor>& hidden) const;
+
   ModelSource& source_;
   std::vector<at::Tensor> tokens_;
   bool keep_;

@@ -42,7 +42,7 @@ struct BlockContext {
   int64_t layer;
   QuantizedBlock& block;   ///< enters in full precision
   CalibrationChain* full;  ///< the full-precision chain; null without calibration
-  /// Through the blocks as quantized so far; null while these are in full precision.
+  /// Through the blocks as quantized so far; null: like the full-precision chain.
   const std::vector<at::Tensor>* quantized;
   LearnedStore* learned;  ///< null: nothing is kept
   /// May be told which share of the work on this block is done, 0 to 1; empty: nobody listens.

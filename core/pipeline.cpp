@@ -81,30 +81,33 @@ void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& 
   const CalibrationNeeds needs = method.calibration_needs();
   TORCH_CHECK(needs == CalibrationNeeds::kNone || (pass.calibration && !pass.calibration->empty()),
               "run_blocks: the method needs calibration text");
-  std::optional<std::vector<at::Tensor>> quantized;  // absent while equal to the full chain
+  std::vector<at::Tensor> inputs;  // of the quantized chain
+  bool apart = false;              // it differs from the full chain
   for (int64_t layer = 0; layer < source.config().layers; ++layer) {
     const BlockWeights full = source.block(layer);
     QuantizedBlock block{full, {}};
+    if (needs != CalibrationNeeds::kNone && !apart) inputs = pass.calibration->entering(layer);
     BlockContext context{.source = source,
                          .model = source.config(),
                          .rope = source.rope(),
                          .layer = layer,
                          .block = block,
                          .full = pass.calibration,
-                         .quantized = quantized ? &*quantized : nullptr,
+                         .quantized = &inputs,
                          .learned = pass.learned,
                          .on_share = share_of(pass, layer),
                          .keep_codes = pass.keep_packed};
     method.calibrate(context, recorder);
     if (needs != CalibrationNeeds::kNone) {
       const bool sees_cache = method.chain_sees_cache() && !block.codec.identity();
-      if (!quantized && (sees_cache || !is_unchanged(full, block.weights)))
-        quantized = pass.calibration->entering(layer);
+      // A method that looked ahead may have let go of the next block's states.
+      apart |= sees_cache || !is_unchanged(full, block.weights) ||
+               !pass.calibration->reaches(layer + 1);
       const KvViewOptions& view = sees_cache ? method.kv().view : kFullPrecision;
-      if (quantized)
-        carry(source, layer, block.weights, attention_of(block.codec, view), *quantized);
+      if (apart) carry(source, layer, block.weights, attention_of(block.codec, view), inputs);
       // Now, while the source still holds the block.
-      if (!quantized || needs == CalibrationNeeds::kBothChains)
+      if (pass.calibration->reaches(layer + 1) &&
+          (!apart || needs == CalibrationNeeds::kBothChains))
         pass.calibration->entering(layer + 1);
       pass.calibration->release_before(layer + 1);
     }

@@ -51,6 +51,7 @@ class ProbePass {
       : source_(source), prepared_(prepared), calibration_(calibration) {
     for (const StreamBatch& batch : embed_stream(source, prepared, true).batches)
       full_.push_back(batch.hidden);
+    if (calibration_) inputs_ = calibration_->entering(0);
   }
 
   /// Carries everything through block `layer` and lets a probe of each setting begin there.
@@ -68,7 +69,13 @@ class ProbePass {
     carry(source_, layer, weights, plain_attention, full_);
     on_stream();
     if (!calibration_) return;
-    calibration_->entering(layer + 1);  // now, while the source still holds the block
+    // Now, while the source still holds the block. A method that looked ahead may have let go of
+    // these states.
+    if (calibration_->reaches(layer + 1)) {
+      inputs_ = calibration_->entering(layer + 1);
+    } else {
+      carry(source_, layer, weights, plain_attention, inputs_);
+    }
     calibration_->release_before(layer + 1);
   }
 
@@ -85,7 +92,7 @@ class ProbePass {
                          .layer = layer,
                          .block = block,
                          .full = calibration_,
-                         .quantized = nullptr,
+                         .quantized = calibration_ ? &inputs_ : nullptr,
                          .learned = nullptr};
     SilentRecorder silent;  // what methods say of a block would have one place for all settings
     method.calibrate(context, silent);
@@ -115,7 +122,7 @@ class ProbePass {
   ModelSource& source_;
   const PreparedEvaluation& prepared_;
   CalibrationChain* calibration_;
-  std::vector<at::Tensor> full_;
+  std::vector<at::Tensor> full_, inputs_;  // of the evaluated and of the calibration text
 };
 
 /// The columns of /sensitivity, one row a probe.

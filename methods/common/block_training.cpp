@@ -37,8 +37,11 @@ class Objective {
     for (int64_t i = 1; i <= following; ++i)
       following_.push_back(context.source.block(context.layer + i));
     inputs_ = samples(context.inputs_quantized());
-    targets_ = samples(context.full->entering(context.layer + 1 + following));
+    const int64_t target = context.layer + 1 + following;
     if (loss.local_weight > 0) local_ = samples(context.full->entering(context.layer + 1));
+    // A local term needs the states of the blocks between again.
+    targets_ = samples(local_.empty() ? context.full->advance_to(target)
+                                      : context.full->entering(target));
     if (!loss.auxiliary) return;
     const at::NoGradGuard no_grad;
     for (const at::Tensor& input : inputs_)
