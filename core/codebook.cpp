@@ -142,8 +142,7 @@ at::Tensor q_norm(const at::Tensor& codebook, const at::Tensor& x) {
   const at::Tensor boundaries = (codebook.narrow(0, 1, inner) + codebook.narrow(0, 0, inner)) / 2;
   const at::Tensor nearest = codebook.index_select(0, at::bucketize(values, boundaries));
   const double spread = nearest.std(/*unbiased=*/false).item<double>();
-  const double factor =
-      spread > 0 ? values.std(/*unbiased=*/false).item<double>() / spread : 1.0;
+  const double factor = spread > 0 ? values.std(/*unbiased=*/false).item<double>() / spread : 1.0;
   return (codebook - nearest.mean()) * factor + values.mean();
 }
 

@@ -60,7 +60,7 @@ struct KvTensorOptions {
   KvRange range = KvRange::kDynamic;
   KvGrid grid = KvGrid::kUniform;
   FitWeights fit_weights = FitWeights::kNone;
-  bool q_norm = false;    ///< grid nuq: values read have the mean and spread of those stored
+  bool q_norm = false;  ///< grid nuq: values read have the mean and spread of those stored
   double outliers = 0;  ///< share of the elements kept exactly, half of it at either end
   ChannelOptions channel;
 

@@ -101,8 +101,8 @@ void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& 
     if (needs != CalibrationNeeds::kNone) {
       const bool sees_cache = method.chain_sees_cache() && !block.codec.identity();
       // A method that looked ahead may have let go of the next block's states.
-      apart |= sees_cache || !is_unchanged(full, block.weights) ||
-               !pass.calibration->reaches(layer + 1);
+      apart |=
+          sees_cache || !is_unchanged(full, block.weights) || !pass.calibration->reaches(layer + 1);
       const KvViewOptions& view = sees_cache ? method.kv().view : kFullPrecision;
       if (apart) carry(source, layer, block.weights, attention_of(block.codec, view), inputs);
       // Now, while the source still holds the block.

@@ -40,8 +40,8 @@ class Objective {
     const int64_t target = context.layer + 1 + following;
     if (loss.local_weight > 0) local_ = samples(context.full->entering(context.layer + 1));
     // A local term needs the states of the blocks between again.
-    targets_ = samples(local_.empty() ? context.full->advance_to(target)
-                                      : context.full->entering(target));
+    targets_ =
+        samples(local_.empty() ? context.full->advance_to(target) : context.full->entering(target));
     if (!loss.auxiliary) return;
     const at::NoGradGuard no_grad;
     for (const at::Tensor& input : inputs_)

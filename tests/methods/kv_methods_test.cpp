@@ -32,7 +32,8 @@ Run run(test::BlockFixture& fixture, const std::string& text, const at::Tensor& 
   run_blocks(fixture.model(), *method, pass, fixture.recorder());
   Decoder decoder(fixture.model(), pass.blocks, method->kv().view);
   std::vector<at::Tensor> steps;
-  for (int64_t t = 0; t < tokens.size(1); ++t) steps.push_back(decoder.step(tokens.narrow(1, t, 1)));
+  for (int64_t t = 0; t < tokens.size(1); ++t)
+    steps.push_back(decoder.step(tokens.narrow(1, t, 1)));
   return {pass.blocks, pass.streams[0].batches[0].hidden, at::cat(steps, 1),
           pass.streams[1].batches[0].hidden};
 }
@@ -119,8 +120,7 @@ TEST_CASE("kvquant: one pass equals decoding with outliers of static keys") {
 
 TEST_CASE("kvquant: q_norm rescales the codebook that was fitted, and is read") {
   const auto keys = [](const std::string& kv, test::BlockFixture& fixture) {
-    const Run result =
-        run(fixture, "{name: kvquant, kv: {bits: 2, outliers: 0, " + kv + "}}", 20);
+    const Run result = run(fixture, "{name: kvquant, kv: {bits: 2, outliers: 0, " + kv + "}}", 20);
     // The project's bound for equal views in float64.
     CHECK(largest(result.one_pass - result.decoded) < 1e-9);
     return result;
