@@ -60,6 +60,7 @@ TEST_CASE("calibration: looking ahead holds two streams, with a local loss those
   const auto streams = [&](const std::string& loss) {
     const std::string method =
         "{name: wkvquant, training: {epochs: 1}, loss: {following_blocks: 3" + loss + "}}";
+    highest(source, method, 12);  // what is made at first use stays
     const int64_t few = highest(source, method, 8), many = highest(source, method, 12);
     return static_cast<double>(many - few) / static_cast<double>(4 * sample);
   };
