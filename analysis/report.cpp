@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "analysis/column_lookup.h"
+#include "analysis/draws.h"
 #include "analysis/format_number.h"
 #include "analysis/load_runs.h"
 #include "analysis/published_report.h"
@@ -209,6 +210,7 @@ void print_csv(const Report& report, const ReportOptions& options, std::ostream&
 Report make_report(const ReportOptions& options) {
   Report report;
   report.runs = load_runs(options.paths);
+  if (!options.draws.empty()) report.runs = joined_draws(std::move(report.runs), options.draws);
   if (options.columns.empty()) {
     report.columns = default_columns(report.runs, report.same_as);
     if (options.format == "csv" && report.columns.front().name != "run_id")
@@ -236,8 +238,8 @@ int report_command(const ReportOptions& options, std::ostream& out) {
   if (options.published && options.format != "table" && options.format != "markdown")
     config_error("--published with format '{}'; expected table or markdown", options.format);
   if (options.format == "json") {
-    if (!options.columns.empty() || !options.group_by.empty())
-      config_error("format json is always whole: --columns and --group-by do not apply");
+    if (!options.columns.empty() || !options.group_by.empty() || !options.draws.empty())
+      config_error("format json is always whole: --columns, --group-by and --draws do not apply");
     out << runs_as_json(load_runs(options.paths));
     return 0;
   }

@@ -13,6 +13,7 @@ struct ReportOptions {
   std::string format = "table";                   ///< table, markdown, csv or json
   std::vector<std::string> columns = {};          ///< empty: what differs, every evaluation, status
   std::string group_by = {};                      ///< empty, or the column with a sub-table a value
+  std::string draws = {};  ///< empty, or the configuration key whose values are averaged over
   bool published = false;  ///< formats table and markdown: published numbers of the same settings
   size_t width = 120;      ///< of the terminal; format table only
 };

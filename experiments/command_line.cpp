@@ -46,6 +46,9 @@ void add_report_options(CLI::App& command, ReportOptions& options) {
   command.add_flag("--published", options.published,
                    "also published numbers of the same settings (table, markdown)");
   command.add_option("--group-by", options.group_by, "one table a value of this column");
+  command.add_option(
+      "--draws", options.draws,
+      "mean and spread over the values of this configuration key (calibration.seed)");
   command.add_option("--width", options.width, "columns of the terminal")->capture_default_str();
 }
 
