@@ -1,7 +1,5 @@
 #include "analysis/draws.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -46,8 +44,7 @@ std::vector<Evaluation> averaged(const std::vector<Evaluation>& numbers, const s
   Evaluation mean = numbers.front();
   mean.value = sum / count;
   mean.stderr_ = std::sqrt(variance / count);
-  mean.convention += fmt::format("{}mean of {} draws ({})", mean.convention.empty() ? "" : "; ",
-                                 numbers.size(), key);
+  mean.convention += (mean.convention.empty() ? "mean over draws, " : "; mean over draws, ") + key;
   for (const Evaluation& number : numbers)
     squares += (number.value - mean.value) * (number.value - mean.value);
   Evaluation spread = mean;

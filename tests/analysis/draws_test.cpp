@@ -42,7 +42,7 @@ TEST_CASE("draws: mean, standard error of the text and spread over draws, by han
   CHECK(number(mean, "kl.spread").value == Approx(0.1).epsilon(1e-12));
   CHECK(std::isnan(number(mean, "kl.spread").stderr_));
   CHECK(number(mean, "kl").convention ==
-        "windows of 512 tokens, BOS in front; mean of 3 draws (calibration.seed)");
+        "windows of 512 tokens, BOS in front; mean over draws, calibration.seed");
 }
 
 TEST_CASE("draws: numbers of another convention or text are not averaged, nor runs not done") {
@@ -81,7 +81,7 @@ TEST_CASE("draws: a report of them") {
 | 3 | 0.542 ± 0.010 | 0.176777 | 2 |
 | 4 | 0.500 ± 0.010 | 0.176777 | 2 |
 
-- [1] windows of 512 tokens, BOS in front; mean of 2 draws (calibration.seed)
+- [1] windows of 512 tokens, BOS in front; mean over draws, calibration.seed
 )");
   REQUIRE_CONFIG_ERROR(
       report_command({.paths = {folder.path()}, .format = "json", .draws = "calibration.seed"},
