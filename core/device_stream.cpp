@@ -1,5 +1,7 @@
 #include "core/device_stream.h"
 
+#include <map>
+
 #include "core/torch_headers.h"
 
 #ifdef WKVQ_WITH_CUDA
@@ -28,8 +30,25 @@ const DeviceKernels& cuda_kernels() {
 #endif
 }
 
+namespace {
+
+std::map<at::DeviceType, const DeviceKernels*>& registered() {
+  static std::map<at::DeviceType, const DeviceKernels*> kernels;
+  return kernels;
+}
+
+}  // namespace
+
+void register_device_kernels(at::DeviceType type, const DeviceKernels& kernels) {
+  registered()[type] = &kernels;
+}
+
 const DeviceKernels* kernels_of(const at::Device& device, const DeviceKernels* given) {
-  return device.is_cuda() ? &cuda_kernels() : given;
+  if (device.is_cpu()) return given;
+  if (device.is_cuda()) return &cuda_kernels();
+  const auto found = registered().find(device.type());
+  TORCH_CHECK(found != registered().end(), "no kernels for device ", device);
+  return found->second;
 }
 
 DeviceStream::DeviceStream(const at::Device& device) : device_(device), guard_(device) {

@@ -12,8 +12,12 @@ namespace wkvq {
 /// CUDA's kernels. Throws c10::Error in a build without them.
 const DeviceKernels& cuda_kernels();
 
-/// The kernels that work on memory of `device`: CUDA's on a CUDA device; on the CPU `given`, which
-/// is null where its own code does.
+/// Kernels for devices of a type other than CUDA, which has its own. Before the first use of one;
+/// `kernels` must outlive all of it.
+void register_device_kernels(at::DeviceType type, const DeviceKernels& kernels);
+
+/// The kernels that work on memory of `device`; on the CPU `given`, which is null where its own
+/// code does. Throws c10::Error where there are none.
 const DeviceKernels* kernels_of(const at::Device& device, const DeviceKernels* given);
 
 /// The current stream of a device, which is the current device meanwhile. The CPU has none: kernels

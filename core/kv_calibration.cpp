@@ -61,7 +61,8 @@ class GridFit {
       const AttentionInputs in = inputs_of(context_, hidden[i]);
       tokens.push_back(sample.take(i, is_key_ ? key_of(in, side_) : in.value));
     }
-    return at::cat(tokens).index_select(0, beyond_sinks(sample, options_)).unsqueeze(2);
+    const at::Tensor all = at::cat(tokens);
+    return all.index_select(0, beyond_sinks(sample, options_).to(all.device())).unsqueeze(2);
   }
 
   void fit_range(const ChannelTransform& channels, GridConstants& constants) const {

@@ -115,7 +115,7 @@ at::Tensor masked_attention(const at::Tensor& query, const KvPair& kv, const KvV
   const std::function<at::Tensor()> compute = [&] {
     if (query.is_cpu()) return forward(queries, ready, bounds);
     return has_device_attention(queries)
-               ? attention_on_device(queries, ready, bounds, cuda_kernels())
+               ? attention_on_device(queries, ready, bounds, *kernels_of(query.device(), nullptr))
                : chunked_attention(queries, ready, bounds);
   };
   if (tracked) {
