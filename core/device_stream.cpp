@@ -43,6 +43,12 @@ void register_device_kernels(at::DeviceType type, const DeviceKernels& kernels) 
   registered()[type] = &kernels;
 }
 
+std::optional<at::Device> registered_device(const std::string& name) {
+  for (const auto& [type, kernels] : registered())
+    if (name == c10::DeviceTypeName(type, /*lower_case=*/true)) return at::Device(type, 0);
+  return {};
+}
+
 const DeviceKernels* kernels_of(const at::Device& device, const DeviceKernels* given) {
   if (device.is_cpu()) return given;
   if (device.is_cuda()) return &cuda_kernels();

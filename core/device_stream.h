@@ -3,6 +3,8 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/DeviceGuard.h>
 
+#include <optional>
+#include <string>
 #include <type_traits>
 
 #include "core/kernels/device_kernels.h"
@@ -15,6 +17,8 @@ const DeviceKernels& cuda_kernels();
 /// Kernels for devices of a type other than CUDA, which has its own. Before the first use of one;
 /// `kernels` must outlive all of it.
 void register_device_kernels(at::DeviceType type, const DeviceKernels& kernels);
+/// The first device of a registered type by libtorch's name of the type.
+std::optional<at::Device> registered_device(const std::string& name);
 
 /// The kernels that work on memory of `device`; on the CPU `given`, which is null where its own
 /// code does. Throws c10::Error where there are none.

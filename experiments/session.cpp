@@ -10,6 +10,7 @@
 #include "core/base/yaml_text.h"
 #include "core/cuda_backend.h"
 #include "core/decoder.h"
+#include "core/device_stream.h"
 #include "core/torch_headers.h"
 #include "datasets/token_array.h"
 
@@ -122,6 +123,7 @@ int cuda_index(const std::string& device) {
 
 at::Device torch_device(const std::string& device) {
   if (device == "cpu") return at::kCPU;
+  if (const std::optional<at::Device> other = registered_device(device)) return *other;
   const int index = cuda_index(device);
   if (index < 0)
     config_error("device '{}' is not known; expected cpu, cuda or cuda:<index>", device);
