@@ -10,6 +10,7 @@
 #include "core/packed_cache.h"
 #include "core/packed_weight.h"
 #include "core/torch_headers.h"
+#include "experiments/session.h"
 
 namespace wkvq {
 
@@ -54,13 +55,13 @@ double exact_formula(const ModelConfig& model, int64_t context, int64_t bits) {
 /// A model of random weights with its caches, ready for the token behind `context`.
 class RandomModel {
  public:
-  RandomModel(const ModelConfig& config, at::ScalarType dtype, int64_t context)
+  RandomModel(const ModelConfig& config, const at::TensorOptions& kind, int64_t context)
       : config_(config),
-        rope_(config, dtype, at::kCPU),
-        dtype_(dtype),
+        rope_(config, c10::typeMetaToScalarType(kind.dtype()), kind.device()),
+        kind_(kind),
         context_(context),
-        head_(at::ones({config.hidden_size}, dtype),
-              random({config.vocab_size, config.hidden_size}), config.norm_eps),
+        head_(at::ones({config.hidden_size}, kind), random({config.vocab_size, config.hidden_size}),
+              config.norm_eps),
         token_(random({1, 1, config.hidden_size})) {}
   virtual ~RandomModel() = default;
 
@@ -86,10 +87,10 @@ class RandomModel {
 
   /// Of the size that trained weights have.
   at::Tensor random(at::IntArrayRef shape) const {
-    return at::empty(shape, dtype_).normal_(0, 0.02);
+    return at::empty(shape, kind_).normal_(0, 0.02);
   }
   at::Tensor random_kv(int64_t tokens) const {
-    return at::empty({1, config_.kv_heads, tokens, config_.head_dim}, dtype_).normal_();
+    return at::empty({1, config_.kv_heads, tokens, config_.head_dim}, kind_).normal_();
   }
   BlockWeights random_block() const {
     const int64_t h = config_.hidden_size, i = config_.intermediate_size;
@@ -103,13 +104,13 @@ class RandomModel {
     block.gate.weight = random({i, h});
     block.up.weight = random({i, h});
     block.down.weight = random({h, i});
-    block.input_norm = block.post_norm = at::ones({h}, dtype_);
+    block.input_norm = block.post_norm = at::ones({h}, kind_);
     return block;
   }
 
   ModelConfig config_;
   Rope rope_;
-  at::ScalarType dtype_;
+  at::TensorOptions kind_;  // dtype and device
   int64_t context_;
   std::vector<BlockWeights> blocks_;
 
@@ -121,7 +122,7 @@ class RandomModel {
 class PackedModel final : public RandomModel {
  public:
   PackedModel(const ModelConfig& config, const BenchOptions& options, int64_t context, int64_t bits)
-      : RandomModel(config, at::kFloat, context) {
+      : RandomModel(config, at::device(torch_device(options.device)).dtype(at::kFloat), context) {
     const KvTensorCodec codec(kv_options(config, options, bits), ChannelRange());
     const QuantSpec spec = weight_spec(options, bits);
     for (int64_t layer = 0; layer < config.layers; ++layer) {
@@ -132,7 +133,7 @@ class PackedModel final : public RandomModel {
       });
       caches_.emplace_back(KvCodec{codec, codec}, kPastView);
       // One query is enough: what the prompt's attention returns is not looked at.
-      const at::Tensor query = at::zeros({1, config.heads, 1, config.head_dim});
+      const at::Tensor query = at::zeros({1, config.heads, 1, config.head_dim}, kind_);
       caches_.back().prompt(
           {.query = query, .key = random_kv(context), .value = random_kv(context)}, {context});
     }
@@ -155,8 +156,8 @@ class PackedModel final : public RandomModel {
 /// Everything in one dtype, by the library's operations; each step's token takes the same place.
 class ExactModel final : public RandomModel {
  public:
-  ExactModel(const ModelConfig& config, at::ScalarType dtype, int64_t context)
-      : RandomModel(config, dtype, context) {
+  ExactModel(const ModelConfig& config, const at::TensorOptions& kind, int64_t context)
+      : RandomModel(config, kind, context) {
     for (int64_t layer = 0; layer < config.layers; ++layer) {
       blocks_.push_back(random_block());
       keys_.push_back(random_kv(context + 1));
@@ -220,13 +221,18 @@ double available_bytes() {
 
 BenchCase end_to_end_case(const ModelConfig& model, const BenchOptions& options, int64_t context,
                           int64_t bits) {
+  const at::Device device = torch_device(options.device);
+  // The half type that the library is fastest in there.
+  const at::ScalarType half = device.is_cpu() ? at::kBFloat16 : at::kHalf;
+  const auto exact = [&](at::ScalarType dtype) {
+    return std::make_shared<ExactModel>(model, at::device(device).dtype(dtype), context);
+  };
   return {fmt::format("end-to-end {} layers {} context {}", options.model, model.layers, context),
           {contestant(fmt::format("packed W{}KV{}", bits, bits),
                       std::make_shared<PackedModel>(model, options, context, bits),
                       packed_formula(model, options, context, bits)),
-           contestant("float32", std::make_shared<ExactModel>(model, at::kFloat, context),
-                      exact_formula(model, context, 32)),
-           contestant("bfloat16", std::make_shared<ExactModel>(model, at::kBFloat16, context),
+           contestant("float32", exact(at::kFloat), exact_formula(model, context, 32)),
+           contestant(device.is_cpu() ? "bfloat16" : "float16", exact(half),
                       exact_formula(model, context, 16))}};
 }
 

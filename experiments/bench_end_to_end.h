@@ -15,8 +15,8 @@ void require_memory(double needed, double available, const ModelConfig& model);
 double available_bytes();
 
 /// A decode step of a whole model of random weights, from a token's embedding to its successor, at
-/// `context` tokens a sequence: weights and cache in `bits` bits, against float32 and bfloat16 with
-/// the library's products and attention.
+/// `context` tokens a sequence: weights and cache in `bits` bits, against float32 and bfloat16 (on
+/// a device float16) with the library's products and attention.
 BenchCase end_to_end_case(const ModelConfig& model, const BenchOptions& options, int64_t context,
                           int64_t bits);
 

@@ -62,6 +62,7 @@ bench linear linear --batch 1,4,16 --bits 4,3,8
 bench append append --batch 1,16
 bench attention attention --context 4096
 bench fake_quant fake-quant
+bench end_to_end end-to-end --model llama-2-7b --context 2048,32768
 python3 - "$build/logs" "$result" <<'EOF'
 import json
 import pathlib

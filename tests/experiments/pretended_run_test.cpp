@@ -1,4 +1,7 @@
+#include <sstream>
+
 #include "core/torch_headers.h"
+#include "experiments/bench.h"
 #include "experiments/failure.h"
 #include "experiments/runner.h"
 #include "tests/support/catch.h"
@@ -81,4 +84,17 @@ TEST_CASE("pretended device: out of memory ends a run with what to change") {
   }
   test::limit_pretended_bytes(-1);
   CHECK_THAT(told, Catch::Contains("out of memory") && Catch::Contains("model.blocks: streaming"));
+}
+
+TEST_CASE("pretended device: a whole decode step is benchmarked, packed and exact") {
+  test::pretended_device();
+  const BenchOptions options{.what = "end-to-end",
+                             .model = "1b",
+                             .layers = 1,
+                             .contexts = {64},
+                             .repeat = 1,
+                             .device = "pretended"};
+  std::ostringstream out;
+  REQUIRE(bench_command(options, out) == 0);
+  CHECK_THAT(out.str(), Catch::Contains("packed W4KV4") && Catch::Contains("float16"));
 }
