@@ -19,6 +19,10 @@ int pack_command(const PackOptions& options, std::ostream& report) {
   const QuantizationRequest request{
       .model = options.model, .config = options.config, .storage = Storage::kPacked};
   const RunConfig config = read_request(request);
+  if (config.method->quantizes_inputs())
+    config_error(
+        "pack: method.activation quantizes the inputs of linears, which packed files do "
+        "not hold; expected activation: {{bits: 16}}");
   Session session(cache_folder(options.results));
   const std::vector<QuantizedBlock> blocks = quantize_model(request, config, session);
   write_packed_file(options.out, blocks,

@@ -16,6 +16,7 @@ class WeightMethod : public Method {
   CalibrationNeeds calibration_needs() const override;
   void check(const ModelConfig& model) const override;
   void check_packable(const ModelConfig& model) const override;
+  bool quantizes_inputs() const override { return !activation_.identity(); }
   void calibrate(BlockContext& context, Recorder& recorder) override;
   double weight_bits(int64_t layer, const std::string& linear, int64_t inputs,
                      int64_t compute_bits) const final;

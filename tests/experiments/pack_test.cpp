@@ -131,7 +131,10 @@ TEST_CASE("pack: what a file cannot hold is refused, and none is written") {
     CHECK(!std::filesystem::exists(fixture / "model.packed"));
   };
   refused("{name: rtn, weight: {bits: 6}}", "6 bits are not supported");
-  refused("{name: rtn, weight: {bits: 4}, activation: {bits: 8}}", "inputs of block_00/q_proj");
+  // Before any work: its calibration would need text that is not there.
+  refused(
+      "{name: omniquant, weight: {bits: 4}, activation: {bits: 8}, training: {epochs: 1000000}}",
+      "method.activation quantizes the inputs of linears");
   const Fixture fixture;
   test::write_file(fixture / "model.packed", "mine");
   CHECK_THAT(test::error_of([&] { fixture.pack("model.packed"); }),
