@@ -1,5 +1,10 @@
 #include "tests/support/pretended_device.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
 #include "core/decoder.h"
 #include "core/pipeline.h"
 #include "core/torch_headers.h"
@@ -55,8 +60,8 @@ Outcome outcome(const std::string& text, const std::string& model, const Setting
   run_blocks(source, *method, pass, recorder);
   Decoder decoder(source, pass.blocks, view, setting.storage);
   std::vector<at::Tensor> steps;
-  for (int64_t t = 0; t < tokens.size(1); ++t)
-    steps.push_back(decoder.step(tokens.narrow(1, t, 1)).to(at::kCPU));
+  for (int64_t t = 0, n = std::max<int64_t>(1, view.prefill); t < tokens.size(1); t += n, n = 1)
+    steps.push_back(decoder.step(tokens.narrow(1, t, n)).to(at::kCPU));
   return {pass.streams[0].batches[0].hidden.to(at::kCPU),
           pass.streams[1].batches[0].hidden.to(at::kCPU), at::cat(steps, 1)};
 }
@@ -82,9 +87,23 @@ TEST_CASE("pretended device: operations are the CPU's, and mixing with the CPU t
   const at::Tensor order = at::tensor({2, 0}, at::kLong);
   REQUIRE(at::equal(y.index({order}).to(at::kCPU), x.index({order})));
   REQUIRE_THROWS_WITH(y.index_select(0, order), Catch::Contains("on the CPU"));
+  REQUIRE_THROWS_WITH(x.index({order.to(pretended_device())}), Catch::Contains("on the CPU"));
   at::Tensor target = at::zeros({3, 4}, at::kDouble);
   target.copy_(y);
   REQUIRE(at::equal(target, x));
+}
+
+TEST_CASE("pretended device: a host read of its memory ends the program") {
+  const at::Tensor x = at::ones({4}, at::device(pretended_device()));
+  const pid_t child = fork();
+  if (child == 0) {
+    std::signal(SIGSEGV, SIG_DFL);
+    const volatile float* const data = static_cast<const float*>(x.const_data_ptr());
+    _exit(data[0] == 1 ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE((WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV));
 }
 
 TEST_CASE("pretended device: gradients") {
@@ -138,6 +157,8 @@ TEST_CASE("pretended device: options of methods and codecs that look at other st
            {kGqa,
             "{name: rotation, rounding: gptq, weight: {bits: 4, group_size: 16, form: minimum}, "
             "kv: {bits: 3, view: {mode: all}}}"},
+           {kGqa, "{name: rtn, weight: {bits: 16}, kv: {bits: 3, view: {mode: past, prefill: 5}}}"},
+           {kGqa, "{name: rtn, weight: {bits: 4, form: minimum}, kv: {view: {mode: none}}}"},
            {kGqa, "{name: kivi, kv: {key: {group_size: 4}, view: {window: 4}}}"},
            {kGqa, "{name: kvquant, kv: {bits: 3, value: {outliers: 0.2}, key: {outliers: 0}}}"}}) {
     const Outcome expected = outcome(text, model, {}),

@@ -188,27 +188,21 @@ at::Tensor copy_from_and_resize(const at::Tensor& from, const at::Tensor& to) {
   return copy_from(from, to, false);
 }
 
-/// Indices may lie on the CPU, as on a GPU.
-bool takes_host_indices(const std::string& name) {
-  return name.starts_with("aten::index.Tensor") || name.starts_with("aten::index_put") ||
-         name.starts_with("aten::_index_put_impl");
-}
-
 void check_operand(const std::string& name, const at::Tensor& x, bool& on_device) {
   if (!x.defined()) return;
   if (!x.is_cpu()) {
     on_device = true;
     return;
   }
-  TORCH_CHECK(x.dim() == 0 || takes_host_indices(name), "Expected all tensors to be on the same ",
-              "device, but ", name, " got one of ", x.sizes(), " on the CPU");
+  TORCH_CHECK(x.dim() == 0, "Expected all tensors to be on the same device, but ", name,
+              " got one of ", x.sizes(), " on the CPU");
 }
 
 struct Silent final : c10::WarningHandler {
   void process(const c10::Warning&) override {}
 };
 
-/// What a GPU would refuse.
+/// What a GPU would refuse. Indices in brackets, the only lists with gaps, may lie on the CPU.
 void on_copies(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const std::string name = c10::toString(op.operator_name());
   bool on_device = false;
@@ -216,9 +210,6 @@ void on_copies(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
     if (value.isTensor()) check_operand(name, value.toTensor(), on_device);
     if (value.isTensorList())
       for (const at::Tensor& x : value.toTensorVector()) check_operand(name, x, on_device);
-    if (value.isOptionalTensorList())
-      for (const std::optional<at::Tensor>& x : value.toOptionalTensorVector())
-        if (x) check_operand(name, *x, on_device);
   }
   // Out variants of reductions resize what they are given, and say so.
   Silent silent;
