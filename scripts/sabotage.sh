@@ -57,6 +57,11 @@ sabotages=(
   "left edge of the last rolling window|datasets/tasks/rolling.cpp|s/std::max<int64_t>(0, done + fresh - length)/done/|test_datasets|rolling*"
   "words of the original page|datasets/wikitext2.cpp|s/make_document(detokenize_wikitext(page), page)/make_document(detokenize_wikitext(page), detokenize_wikitext(page))/|test_datasets|*WikiText*"
   "half of a llama.cpp chunk|datasets/tasks/llama_cpp.cpp|s/context_ \/ 2 + 1/context_ \/ 2/|test_datasets|llama*"
+  "indices of sampled tokens left on the host|core/token_sample.cpp|s/index_\[i\].to(x.device())/index_[i]/|test_core|pretended*"
+  "loops of the CPU on memory of a device|core/fused_ops.cpp|s/ \&\& a.is_cpu() \&\& b.is_cpu()//|test_core|pretended*"
+  "states between kept while looking ahead|methods/common/block_training.cpp|s/context.full->advance_to(target)/context.full->entering(target)/|test_core|calibration*"
+  "mean of what a codebook is read as|core/codebook.cpp|s/factor + values.mean()/factor + nearest.mean()/|test_core|codebook*"
+  "spread over draws|analysis/draws.cpp|s/squares \/ (count - 1)/squares \/ count/|test_analysis|draws*"
   "pairing of two runs|analysis/paired_rows.cpp|s/{\"part\", \"item\", \"document\", \"window\", \"position\", /{\"part\", \"item\", \"document\", \"window\", /|test_analysis|compare*"
 )
 
