@@ -87,7 +87,8 @@ TEST_CASE("pretended device: operations are the CPU's, and mixing with the CPU t
   const at::Tensor order = at::tensor({2, 0}, at::kLong);
   REQUIRE(at::equal(y.index({order}).to(at::kCPU), x.index({order})));
   REQUIRE_THROWS_WITH(y.index_select(0, order), Catch::Contains("on the CPU"));
-  REQUIRE_THROWS_WITH(x.index({order.to(pretended_device())}), Catch::Contains("indices should be"));
+  REQUIRE_THROWS_WITH(x.index({order.to(pretended_device())}),
+                      Catch::Contains("indices should be"));
   at::Tensor target = at::zeros({3, 4}, at::kDouble);
   target.copy_(y);
   REQUIRE(at::equal(target, x));
