@@ -14,20 +14,36 @@ struct Spans {
   std::vector<int64_t> firsts;  // of every sequence, and the end
 };
 
-void add_packed(Spans& list, const DecodeContext& context, int64_t batch) {
-  const PackedKv& past = context.past;
-  const int64_t tokens = past.tokens(batch);
-  const int64_t begin =
-      context.past_begin.empty() ? 0 : context.past_begin[static_cast<size_t>(batch)];
-  for (int64_t t = begin / kSpanTokens * kSpanTokens; begin < tokens && t < tokens;
-       t += kSpanTokens) {
-    DeviceSpan span{.batch = batch,
-                    .begin = std::max<int64_t>(0, begin - t),
-                    .end = std::min(kSpanTokens, tokens - t)};
-    const unsigned char* const* pages = past.pages(batch) + t / kPageTokens;
+/// Packed keys [from, to) of the sequence of `span`, whose value, if any, is that of token `from`.
+void add_packed(Spans& list, const PackedKv& past, DeviceSpan span, int64_t from, int64_t to) {
+  const float* const values = span.value;
+  for (int64_t t = from / kSpanTokens * kSpanTokens; from < to && t < to; t += kSpanTokens) {
+    span.begin = std::max<int64_t>(0, from - t);
+    span.end = std::min(kSpanTokens, to - t);
+    if (values) span.value = values + (t + span.begin - from) * past.shape().head_dim;
+    const unsigned char* const* pages = past.pages(span.batch) + t / kPageTokens;
+    std::fill_n(span.pages, kSpanPages, nullptr);
     std::copy(pages, pages + (span.end + kPageTokens - 1) / kPageTokens, span.pages);
     list.spans.push_back(span);
   }
+}
+
+/// Packed tokens, then those with a packed key only, whose values stand in front of the last exact
+/// tokens.
+void add_past(Spans& list, const DecodeContext& context, int64_t batch) {
+  const PackedKv& past = context.past;
+  const auto at = static_cast<size_t>(batch);
+  const int64_t begin = context.past_begin.empty() ? 0 : context.past_begin[at];
+  const int64_t whole = past.tokens(batch), keys = past.tokens(batch, true);
+  add_packed(list, past, {.batch = batch}, begin, whole);
+  const int64_t from = std::max(begin, whole);
+  if (from >= keys) return;
+  const ExactTokens& exact = context.exact.back();
+  const at::Tensor value = exact.value[batch].narrow(1, exact.begin[at] - (keys - from), 1);
+  add_packed(
+      list, past,
+      {.value = value.const_data_ptr<float>(), .capacity = exact.value.size(2), .batch = batch},
+      from, keys);
 }
 
 /// `steps`: how many of the tokens at the end are the queries' own.
@@ -35,8 +51,8 @@ void add_exact(Spans& list, const ExactTokens& tokens, int64_t batch, int64_t st
   const at::Tensor key = tokens.key[batch], value = tokens.value[batch];
   const int64_t end = tokens.end[static_cast<size_t>(batch)];
   for (int64_t t = tokens.begin[static_cast<size_t>(batch)]; t < end; t += kSpanTokens)
-    list.spans.push_back({.key = key.const_data_ptr<float>(),
-                          .value = value.const_data_ptr<float>(),
+    list.spans.push_back({.key = key.const_data_ptr<float>() + t * key.size(2),
+                          .value = value.const_data_ptr<float>() + t * key.size(2),
                           .capacity = key.size(1),
                           .batch = batch,
                           .begin = t,
@@ -48,7 +64,7 @@ Spans list_spans(const DecodeContext& context, int64_t steps) {
   Spans list;
   for (int64_t b = 0; b < context.past.shape().batch; ++b) {
     list.firsts.push_back(static_cast<int64_t>(list.spans.size()));
-    add_packed(list, context, b);
+    add_past(list, context, b);
     for (size_t i = 0; i < context.exact.size(); ++i)
       add_exact(list, context.exact[i], b, i + 1 == context.exact.size() ? steps : 0);
   }

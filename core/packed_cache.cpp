@@ -75,9 +75,6 @@ void PackedCache::Recent::push(int64_t row, const at::Tensor& new_key,
 
 void PackedCache::begin_with(const AttentionInputs& in) {
   if (packed_) return;
-  if (!in.key.device().is_cpu() && view_.mode == ViewMode::kKivi)
-    config_error("{}: view '{}' is not supported on {}; expected mode past or all, or device cpu",
-                 name_, view_.name(), in.key.device().str());
   const int64_t batch = in.key.size(0), kv_heads = in.key.size(1), dim = in.key.size(3);
   packed_.emplace(codec_, PackedKv::Shape{batch, kv_heads, dim, in.key.device()}, name_,
                   packed_kernels().front(), device_);

@@ -20,8 +20,8 @@ void check_packable(const KvViewOptions& view, const KvTensorOptions& key);
 class PackedCache {
  public:
   /// `name` begins every message; `device` as for PackedKv. Throws ConfigError where the codec
-  /// cannot be packed (see check_packable; the shape is checked at the first step), the view is
-  /// another one or, at the first step, kivi's on a device.
+  /// cannot be packed (see check_packable; the shape is checked at the first step), or the
+  /// view is another one.
   PackedCache(const KvCodec& codec, const KvViewOptions& view, std::string name = "packed cache",
               const DeviceKernels* device = nullptr);
 

@@ -96,11 +96,6 @@ PackedKv::PackedKv(const KvCodec& codec, const Shape& shape, std::string name,
   check_packable("values", codec.value.options(), shape.head_dim);
   key_ = packed_format(codec.key.options(), shape.head_dim, true);
   value_ = packed_format(codec.value.options(), shape.head_dim, false);
-  if (device_ && key_.along_time)
-    config_error(
-        "packed cache: keys grouped along time are not supported by the kernels of {}; expected "
-        "axis: token, or device cpu",
-        device_->name);
 }
 
 void PackedKv::grow(int64_t row, int64_t tokens) {
@@ -153,8 +148,6 @@ void PackedKv::check_shape(const at::Tensor& x, bool is_key) const {
 void PackedKv::append(int64_t row, const at::Tensor& key, const at::Tensor& value) {
   check_shape(key, true);
   check_shape(value, false);
-  TORCH_CHECK(!device_ || key.size(1) == value.size(1), name_, ": got ", key.size(1), " keys and ",
-              value.size(1), " values; the kernels of ", shape_.device, " take as many of both");
   const int64_t count = std::max(key.size(1), value.size(1));
   if (count == 0) return;
   const auto prepared = [&](const at::Tensor& x, const KvTensorCodec& codec) {
@@ -165,10 +158,10 @@ void PackedKv::append(int64_t row, const at::Tensor& key, const at::Tensor& valu
   };
   const at::Tensor keys = prepared(key, codec_.key), values = prepared(value, codec_.value);
   grow(row, std::max(tokens(row, true) + key.size(1), tokens(row, false) + value.size(1)));
-  if (device_) return append_on_device(row, keys, values);
+  if (device_) append_on_device(row, keys, values);
   // About 64 tokens of a head keep a thread busy.
   const int64_t grain = std::max<int64_t>(1, 64 / count);
-  at::parallel_for(0, shape_.kv_heads, grain, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, device_ ? 0 : shape_.kv_heads, grain, [&](int64_t begin, int64_t end) {
     for (int64_t head = begin; head < end; ++head) {
       append_head(row, head, keys, true);
       append_head(row, head, values, false);
@@ -179,33 +172,38 @@ void PackedKv::append(int64_t row, const at::Tensor& key, const at::Tensor& valu
 }
 
 void PackedKv::append_on_device(int64_t row, const at::Tensor& key, const at::Tensor& value) {
-  const auto side = [&](const at::Tensor& x, const KvTensorCodec& codec, const KvFormat& format) {
+  const DeviceStream stream(shape_.device);
+  const auto& starts = starts_[static_cast<size_t>(row)];
+  const auto touched = static_cast<size_t>(tokens(row) / kPageTokens);
+  const at::Tensor pages = stream.copy(starts.data() + touched, starts.size() - touched);
+  const auto side = [&](const at::Tensor& x, bool is_key) {
+    const KvTensorCodec& codec = is_key ? codec_.key : codec_.value;
     const bool fused = codec.options().rotate == KvRotation::kNone;
     const auto channels = [&](const at::Tensor& c) {
       return fused && c.defined() ? c.const_data_ptr<float>() : nullptr;
     };
-    return DeviceAppend::Side{format,      x.const_data_ptr<float>(), x.stride(0),
-                              x.stride(1), channels(codec.shift()),   channels(codec.scale())};
+    const int64_t first = tokens(row, is_key);
+    return DeviceAppend::Side{.format = format(is_key),
+                              .x = x.const_data_ptr<float>(),
+                              .head_stride = x.stride(0),
+                              .stride = x.stride(1),
+                              .shift = channels(codec.shift()),
+                              .scale = channels(codec.scale()),
+                              .first = first,
+                              .tokens = x.size(1),
+                              .pages = DeviceStream::items<unsigned char*>(pages) +
+                                       first / kPageTokens - static_cast<int64_t>(touched)};
   };
-  const DeviceStream stream(shape_.device);
-  const auto first = static_cast<size_t>(tokens(row) / kPageTokens);
-  const auto& starts = starts_[static_cast<size_t>(row)];
-  const at::Tensor pages = stream.copy(starts.data() + first, starts.size() - first);
   at::Tensor wrong = at::full({}, std::numeric_limits<int>::max(), key.options().dtype(at::kInt));
-  device_->append({.key = side(key, codec_.key, key_),
-                   .value = side(value, codec_.value, value_),
-                   .pages = DeviceStream::items<unsigned char*>(pages),
-                   .slot = tokens(row) % kPageTokens,
-                   .tokens = key.size(1),
+  device_->append({.key = side(key, true),
+                   .value = side(value, false),
                    .kv_heads = shape_.kv_heads,
                    .wrong = wrong.data_ptr<int>()},
                   stream.handle());
   const int64_t at = wrong.item<int>();
   TORCH_CHECK(at == std::numeric_limits<int>::max(), name_, ": the ", at % 2 ? "value" : "key",
-              " of token ", tokens(row) + at / 2 / shape_.kv_heads, ", head ",
-              at / 2 % shape_.kv_heads, " of sequence ", row, " is not finite");
-  key_counts_[static_cast<size_t>(row)] += key.size(1);
-  value_counts_[static_cast<size_t>(row)] += key.size(1);
+              " of token ", at / 2 / shape_.kv_heads, ", head ", at / 2 % shape_.kv_heads,
+              " of sequence ", row, " is not finite");
 }
 
 at::Tensor PackedKv::decode(int64_t row, bool is_key) const {

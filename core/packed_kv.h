@@ -32,14 +32,14 @@ class PackedKv {
     at::Device device = at::kCPU;  ///< where pages lie; the channels of the codec too
   };
   /// `name` begins every message. `device`: what works on the pages in place of `kernels`; a CUDA
-  /// device has its own, which knows no groups along time. Throws ConfigError, see check_packable.
+  /// device has its own. Throws ConfigError, see check_packable.
   PackedKv(const KvCodec& codec, const Shape& shape, std::string name = "packed cache",
            const PackedKernels& kernels = packed_kernels().front(),
            const DeviceKernels* device = nullptr);
 
   /// Encodes and appends the next keys and the next values of sequence `row`, each exactly once;
-  /// key and value [kv_heads, n, head_dim], where n may differ on the CPU and holds whole groups
-  /// along time. Throws c10::Error where one is not finite, naming token and head; a device is
+  /// key and value [kv_heads, n, head_dim], where n may differ and holds whole groups along time.
+  /// Throws c10::Error where one is not finite, naming token and head; a device is
   /// waited for to know.
   void append(int64_t row, const at::Tensor& key, const at::Tensor& value);
 

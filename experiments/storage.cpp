@@ -8,11 +8,6 @@ namespace wkvq {
 
 void check_packed_storage(const RunConfig& config, const KvViewOptions& view,
                           const ModelConfig& model) {
-  if (config.model.device != "cpu" && view.mode == ViewMode::kKivi)
-    config_error(
-        "packed storage: view '{}' is not supported on device '{}'; expected mode past or all, or "
-        "device cpu",
-        view.name(), config.model.device);
   if (config.model.dtype == ModelDtype::kFloat64)
     config_error(
         "packed storage: dtype float64 is not supported; expected float32, bfloat16 or float16");

@@ -12,12 +12,17 @@
 namespace wkvq {
 namespace {
 
+/// Groups of a head, or of the tokens of a span.
+constexpr int64_t kMaxSpanGroups =
+    kMaxGroups > kSpanTokens / kPanelLanes ? kMaxGroups : kSpanTokens / kPanelLanes;
+
 /// What a block keeps of its span.
 template <int kRows>
 struct SpanMemory {
   float query[kRows][kMaxHeadDim];
-  float query_sums[kRows][kMaxGroups];  // of the query over the channels of a group
-  float scores[kRows][kSpanTokens];     // then weights
+  // Of the query over the channels of a group; along time weighted by the minima of a group.
+  float query_sums[kRows][kMaxSpanGroups];
+  float scores[kRows][kSpanTokens];                                          // then weights
   float scale[kMaxGroups * kPageTokens], minimum[kMaxGroups * kPageTokens];  // of one page
 };
 
@@ -41,16 +46,17 @@ class SpanBlock {
     for (int64_t r = threadIdx.x / kWarp; r < kRows; r += blockDim.x / kWarp) weigh(r);
     __syncthreads();
     float sums[kRows] = {};
-    if (packed())
-      add_packed(sums);
-    else
+    if (span_.value)
       add_exact(sums);
+    else
+      add_packed(sums);
     // Loops over rows have a fixed number of steps: so arrays of rows stay in registers.
     for (int64_t r = 0; r < kRows; ++r)
       if (threadIdx.x < dim_ && r < rows()) p_.sums[partial(r) * dim_ + threadIdx.x] = sums[r];
   }
 
  private:
+  /// The keys: values are packed where none are given.
   __device__ bool packed() const { return span_.pages[0] != nullptr; }
   __device__ int64_t rows() const {
     return p_.rows - first_row_ < kRows ? p_.rows - first_row_ : kRows;
@@ -77,13 +83,30 @@ class SpanBlock {
       memory_.query[i / dim_][i % dim_] = from[query(r) * dim_ + i % dim_];
     }
     __syncthreads();
-    const int64_t groups = p_.key.groups();
+    if (!packed()) return;
+    const int64_t pages = p_.key.along_time ? (span_.end + kPageTokens - 1) / kPageTokens : 1;
+    const int64_t groups = p_.key.groups() * pages;
     for (int64_t i = threadIdx.x; i < kRows * groups; i += blockDim.x) {
-      const float* of_group = memory_.query[i / groups] + i % groups * p_.key.group;
-      float sum = 0;
-      for (int64_t c = 0; c < p_.key.group; ++c) sum += of_group[c];
-      memory_.query_sums[i / groups][i % groups] = sum;
+      const int64_t r = i / groups, g = i % groups;
+      memory_.query_sums[r][g] = p_.key.along_time ? sum_of_minima(r, g) : sum_of_group(r, g);
     }
+  }
+
+  __device__ float sum_of_group(int64_t r, int64_t g) const {
+    const float* of_group = memory_.query[r] + g * p_.key.group;
+    float sum = 0;
+    for (int64_t c = 0; c < p_.key.group; ++c) sum += of_group[c];
+    return sum;
+  }
+
+  /// Group g of the tokens of the span.
+  __device__ float sum_of_minima(int64_t r, int64_t g) const {
+    const KvPart keys = part(g / p_.key.groups(), true);
+    const int64_t at = p_.key.scale_index(g % p_.key.groups() * p_.key.group, 0);
+    float sum = 0;
+    for (int64_t c = 0; c < dim_; ++c)
+      sum = fmaf(memory_.query[r][c], load_stored(keys.minima(), at + c, p_.key.stored), sum);
+    return sum;
   }
 
   /// Scores of token t of the span, all rows.
@@ -91,18 +114,26 @@ class SpanBlock {
     float scores[kRows];
     for (float& s : scores) s = -INFINITY;
     if (packed() && t >= span_.begin && t < span_.end) {
-      const KvPart keys = part(t / kPageTokens, true);
-      if (p_.key.bits == 2) score_packed<2>(keys, t % kPageTokens, scores);
-      if (p_.key.bits == 3) score_packed<3>(keys, t % kPageTokens, scores);
-      if (p_.key.bits == 4) score_packed<4>(keys, t % kPageTokens, scores);
-      if (p_.key.bits == 8) score_packed<8>(keys, t % kPageTokens, scores);
+      if (p_.key.bits == 2) score_packed<2>(t, scores);
+      if (p_.key.bits == 3) score_packed<3>(t, scores);
+      if (p_.key.bits == 4) score_packed<4>(t, scores);
+      if (p_.key.bits == 8) score_packed<8>(t, scores);
     }
-    if (!packed() && span_.begin + t < span_.end) score_exact(span_.begin + t, scores);
+    if (!packed() && span_.begin + t < span_.end) score_exact(t, scores);
     for (int64_t r = 0; r < kRows; ++r) memory_.scores[r][t] = scores[r];
   }
 
   template <int kBits>
-  __device__ void score_packed(const KvPart& keys, int64_t slot, float* scores) {
+  __device__ void score_packed(int64_t t, float* scores) {
+    const KvPart keys = part(t / kPageTokens, true);
+    if (p_.key.along_time)
+      score_along_time<kBits>(keys, t, scores);
+    else
+      score_token_wise<kBits>(keys, t % kPageTokens, scores);
+  }
+
+  template <int kBits>
+  __device__ void score_token_wise(const KvPart& keys, int64_t slot, float* scores) {
     const int64_t group = p_.key.group;
     for (int64_t g = 0; g < p_.key.groups(); ++g) {
       const uint32_t* lane =
@@ -124,6 +155,23 @@ class SpanBlock {
     }
   }
 
+  /// Neighbouring threads are tokens of one group, which read the same scales.
+  template <int kBits>
+  __device__ void score_along_time(const KvPart& keys, int64_t t, float* scores) {
+    const int64_t slot = t % kPageTokens, grid = p_.key.scale_index(slot, 0);
+    const uint32_t* lane = keys.panel(slot / kPanelLanes) + slot % kPanelLanes;
+    for (int64_t r = 0; r < kRows; ++r) scores[r] = memory_.query_sums[r][t / p_.key.group];
+    for_lane_codes<kBits>(lane, dim_, [&](const LaneCodes<kBits>& codes, int64_t i) {
+      for (int j = 0; j < codes.kCodes; ++j) {
+        const float scaled =
+            codes.code(j) * load_stored(keys.scales(), grid + i + j, p_.key.stored);
+        for (int64_t r = 0; r < kRows; ++r)
+          scores[r] = fmaf(memory_.query[r][i + j], scaled, scores[r]);
+      }
+    });
+  }
+
+  /// Exact token t of the span.
   __device__ void score_exact(int64_t t, float* scores) {
     const float* key = span_.key + (head_ * span_.capacity + t) * dim_;
     float products[kRows] = {};
@@ -131,7 +179,7 @@ class SpanBlock {
       for (int64_t r = 0; r < kRows; ++r)
         products[r] = fmaf(memory_.query[r][c], key[c], products[r]);
     for (int64_t r = 0; r < kRows; ++r)
-      if (r < rows() && t <= span_.own + (first_row_ + r) % p_.steps)
+      if (r < rows() && span_.begin + t <= span_.own + (first_row_ + r) % p_.steps)
         scores[r] = products[r] - p_.offset[query(r)];
   }
 
@@ -188,10 +236,11 @@ class SpanBlock {
 
   __device__ void add_exact(float* sums) {
     if (threadIdx.x >= dim_) return;
-    const float* value = span_.value + (head_ * span_.capacity + span_.begin) * dim_ + threadIdx.x;
+    const float* value = span_.value + head_ * span_.capacity * dim_ + threadIdx.x;
+    const int64_t first = packed() ? span_.begin : 0;
     for (int64_t t = 0; t < span_.end - span_.begin; ++t)
       for (int64_t r = 0; r < kRows; ++r)
-        sums[r] = fmaf(memory_.scores[r][t], value[t * dim_], sums[r]);
+        sums[r] = fmaf(memory_.scores[r][first + t], value[t * dim_], sums[r]);
   }
 
   const DeviceDecode& p_;
@@ -219,7 +268,7 @@ __global__ void combine_spans(DeviceDecode p) {
     top = p.top[partial(i)] > top ? p.top[partial(i)] : top;
   float all = 0, share = 0, packed = 0, exact = 0;
   for (int64_t i = p.firsts[batch]; i < p.firsts[batch + 1]; ++i) {
-    const bool is_packed = p.spans[i].pages[0] != nullptr;
+    const bool is_packed = p.spans[i].value == nullptr;
     const float factor = expf(p.top[partial(i)] - top), weight = factor * p.total[partial(i)];
     all += weight;
     if (is_packed) share += weight;

@@ -12,20 +12,22 @@ struct DeviceAppend {
     const float* x;               ///< [kv_heads, tokens, dim]
     int64_t head_stride, stride;  ///< of `x`: from head to head, from token to token
     const float *shift, *scale;   ///< [kv_heads, dim], or null
+    int64_t first;                ///< place of the first token in its sequence
+    int64_t tokens;               ///< along time: whole groups
+    unsigned char* const* pages;  ///< from that of the first token on; their new places are zero
   };
   Side key, value;
-  unsigned char* const* pages;  ///< from that of the first token on; their new places are zero
-  int64_t slot;                 ///< place of the first token in the first page
-  int64_t tokens, kv_heads;
+  int64_t kv_heads;
   int* wrong;  ///< becomes the smallest (token * kv_heads + head) * 2 + (0 key, 1 value) that is
-               ///< not finite
+               ///< not finite; tokens counted from the beginning of the sequence
 };
 
-/// Tokens of one sequence that a block attends to: packed ones of up to kSpanPages pages, or exact
-/// ones, up to kSpanTokens.
+/// Tokens of one sequence that a block attends to: packed ones of up to kSpanPages pages, those
+/// with a packed key and an exact value, or exact ones, up to kSpanTokens.
 struct DeviceSpan {
-  const unsigned char* pages[kSpanPages];  ///< the first is null: exact tokens
-  const float *key, *value;                ///< exact: token t of head h at (h * capacity + t) * dim
+  const unsigned char* pages[kSpanPages];  ///< the first is null: exact keys
+  const float *key, *value;  ///< exact: token begin + t of head h at (h * capacity + t) * dim;
+                             ///< null: packed
   int64_t capacity;
   int64_t batch;
   int64_t begin, end;  ///< packed: counted from the first page's first token

@@ -38,29 +38,54 @@ class PageAppend {
         is_key_(blockIdx.z == 0),
         side_(is_key_ ? problem.key : problem.value),
         format_(side_.format),
-        part_{problem.pages[blockIdx.x] +
-                  kv_part_offset(problem.key.format, problem.value.format, blockIdx.y, is_key_),
-              format_},
         memory_(memory),
         head_(blockIdx.y),
         channel_(threadIdx.x) {}
 
   __device__ void append() {
-    const int64_t page = blockIdx.x;
-    const int64_t first = page == 0 ? 0 : page * kPageTokens - p_.slot;
-    const int64_t next = (page + 1) * kPageTokens - p_.slot;
-    const int64_t last = next < p_.tokens ? next : p_.tokens;
-    for (int64_t t = first; t < last; ++t) {
-      memory_.x[channel_] = smoothed(t);
-      __syncthreads();
-      const int64_t slot = (p_.slot + t) % kPageTokens;
-      memory_.codes[channel_] = encode(slot);
-      __syncthreads();
-      is_key_ ? put_key(slot) : put_value(slot);
-    }
+    const int64_t slot = side_.first % kPageTokens, page = blockIdx.x;
+    const int64_t first = page == 0 ? 0 : page * kPageTokens - slot;
+    const int64_t next = (page + 1) * kPageTokens - slot;
+    const int64_t last = next < side_.tokens ? next : side_.tokens;
+    // Keys and values may fill different numbers of pages.
+    if (first >= last) return;
+    part_ = {side_.pages[page] + kv_part_offset(p_.key.format, p_.value.format, head_, is_key_),
+             format_};
+    if (format_.along_time)
+      for (int64_t t = first; t < last; t += format_.group) append_group(t);
+    else
+      for (int64_t t = first; t < last; ++t) append_token(t);
   }
 
  private:
+  __device__ int64_t slot_of(int64_t t) const { return (side_.first + t) % kPageTokens; }
+
+  __device__ void append_token(int64_t t) {
+    memory_.x[channel_] = smoothed(t);
+    __syncthreads();
+    memory_.codes[channel_] = encode(slot_of(t));
+    __syncthreads();
+    is_key_ ? put_key(slot_of(t)) : put_value(slot_of(t));
+  }
+
+  /// Keys of a group of tokens: a channel's own, so threads meet at the codes only.
+  __device__ void append_group(int64_t first) {
+    float lowest = smoothed(first), highest = lowest;
+    for (int64_t t = first + 1; t < first + format_.group; ++t) {
+      const float x = smoothed(t);
+      lowest = x < lowest ? x : lowest;
+      highest = x > highest ? x : highest;
+    }
+    const GroupParams<float> params = group_params(lowest, highest, append_plan(format_));
+    put_grid(format_.scale_index(slot_of(first), channel_), params);
+    for (int64_t t = first; t < first + format_.group; ++t) {
+      __syncthreads();
+      memory_.codes[channel_] = code_of(smoothed(t), params);
+      __syncthreads();
+      put_key(slot_of(t));
+    }
+  }
+
   /// (x - shift) / scale of this channel; 0, and a report, where it is not finite.
   __device__ float smoothed(int64_t t) {
     float x = side_.x[head_ * side_.head_stride + t * side_.stride + channel_];
@@ -68,7 +93,8 @@ class PageAppend {
     if (side_.shift) x = x - side_.shift[at];
     if (side_.scale) x = x / side_.scale[at];
     if ((bits_of_float(x) & 0x7fffffffu) < 0x7f800000u) return x;
-    atomicMin(p_.wrong, static_cast<int>((t * p_.kv_heads + head_) * 2 + (is_key_ ? 0 : 1)));
+    atomicMin(p_.wrong,
+              static_cast<int>(((side_.first + t) * p_.kv_heads + head_) * 2 + (is_key_ ? 0 : 1)));
     return 0.0f;
   }
 
@@ -82,11 +108,17 @@ class PageAppend {
       highest = x[i] > highest ? x[i] : highest;
     }
     const GroupParams<float> params = group_params(lowest, highest, append_plan(format_));
-    if (channel_ % format_.group == 0) {
-      put_stored(part_.scales(), group * kPageTokens + slot, params.scale, format_.stored);
-      put_stored(part_.minima(), group * kPageTokens + slot, params.minimum, format_.stored);
-    }
-    return static_cast<uint32_t>(static_cast<int32_t>(encode_one(memory_.x[channel_], params)));
+    if (channel_ % format_.group == 0) put_grid(format_.scale_index(slot, channel_), params);
+    return code_of(memory_.x[channel_], params);
+  }
+
+  __device__ void put_grid(int64_t at, const GroupParams<float>& params) {
+    put_stored(part_.scales(), at, params.scale, format_.stored);
+    put_stored(part_.minima(), at, params.minimum, format_.stored);
+  }
+
+  __device__ static uint32_t code_of(float x, const GroupParams<float>& params) {
+    return static_cast<uint32_t>(static_cast<int32_t>(encode_one(x, params)));
   }
 
   /// A token is one lane: every thread a word of it.
@@ -107,7 +139,7 @@ class PageAppend {
   bool is_key_;
   const DeviceAppend::Side& side_;
   const KvFormat& format_;
-  KvPart part_;
+  KvPart part_{};
   TokenMemory& memory_;
   int64_t head_, channel_;
 };
@@ -121,8 +153,11 @@ __global__ void append_tokens(DeviceAppend problem) {
 
 template <class Launch>
 void launch_quantize_append(const Launch& launch, const DeviceAppend& p) {
-  const int64_t pages = (p.slot + p.tokens + kPageTokens - 1) / kPageTokens;
-  launch(append_tokens<>, LaunchShape{pages, p.kv_heads, 2, p.key.format.dim}, p);
+  const auto pages = [](const DeviceAppend::Side& side) {
+    return (side.first % kPageTokens + side.tokens + kPageTokens - 1) / kPageTokens;
+  };
+  const int64_t most = pages(p.key) < pages(p.value) ? pages(p.value) : pages(p.key);
+  launch(append_tokens<>, LaunchShape{most, p.kv_heads, 2, p.key.format.dim}, p);
 }
 
 }  // namespace

@@ -8,8 +8,11 @@
 
 using namespace wkvq;
 using test::distance;
+using test::kTimedCases;
 using test::reference;
 using test::smoothed_codec;
+using test::timed_distance;
+using test::TimedCase;
 
 namespace {
 
@@ -69,50 +72,15 @@ TEST_CASE(
     "decode attention: keys grouped along time, of some tokens the keys alone, every instruction "
     "set") {
   at::manual_seed(11);
-  struct Timed {
-    int64_t heads, kv_heads, dim, group, keys, values, begin;
-  };
-  for (const PackedKernels& kernels : packed_kernels()) {
-    // The last: more than a span between values and keys. Begins lie in either part.
-    for (const Timed& c :
-         {Timed{4, 4, 32, 16, 16, 0, 0}, Timed{4, 1, 64, 32, 96, 96, 0},
-          Timed{6, 2, 96, 64, 128, 1, 0}, Timed{8, 1, 64, 16, 240, 200, 70},
-          Timed{16, 2, 128, 32, 704, 500, 530}, Timed{5, 1, 256, 64, 1216, 40, 0}}) {
-      const at::Tensor key = at::randn({1, c.kv_heads, c.keys + 9, c.dim}) + at::randn({c.dim});
-      const at::Tensor value =
-          at::randn({1, c.kv_heads, c.keys + 9, c.dim}) + at::randn({c.dim}) * 3;
-      const at::Tensor query = at::randn({1, c.heads, 2, c.dim});
+  for (const PackedKernels& kernels : packed_kernels())
+    for (const TimedCase& c : kTimedCases)
       for (const int64_t bits : {2, 3, 4, 8}) {
-        KvCodec codec = smoothed_codec(bits, 4, key, value);
-        KvTensorOptions timed = codec.key.options();
-        timed.axis = KvAxis::kTime;
-        timed.group_size = c.group;
-        ChannelRange range;
-        range.add(key);
-        codec.key = {timed, range};
-        PackedKv past(codec, {1, c.kv_heads, c.dim}, "test", kernels);
-        past.append(0, key[0].narrow(1, 0, c.keys), value[0].narrow(1, 0, c.values));
-        // Keys in front of the first exact one are nobody's: NaN.
-        at::Tensor exact_keys = key.narrow(2, c.values, c.keys + 9 - c.values).clone();
-        exact_keys.narrow(2, 0, c.keys - c.values).fill_(std::numeric_limits<float>::quiet_NaN());
-        const ExactTokens recent{exact_keys,
-                                 value.narrow(2, c.values, c.keys + 9 - c.values).contiguous(),
-                                 {c.keys - c.values},
-                                 {c.keys + 9 - c.values}};
-        const at::Tensor out = decode_attention(query, {past, {c.begin}, {recent}});
-        const auto seen = [&](const at::Tensor& packed, const at::Tensor& exact) {
-          const int64_t n = packed.size(2);
-          return at::cat({packed[0], exact[0].narrow(1, n, exact.size(2) - n)}, 1)
-              .narrow(1, c.begin, exact.size(2) - c.begin);
-        };
-        const at::Tensor expected = reference(query[0], seen(past.decode(0, true), key),
-                                              seen(past.decode(0, false), value), {1, 0});
         INFO(kernels.name << ", " << c.heads << ":" << c.kv_heads << " heads of " << c.dim << ", "
                           << c.keys << " keys, " << bits << " bits in groups of " << c.group);
-        REQUIRE(distance(out[0], expected) < kTolerance);
+        REQUIRE(timed_distance(c, bits, at::kCPU, [&](const auto& codec, const auto& shape) {
+                  return PackedKv(codec, shape, "test", kernels);
+                }) < kTolerance);
       }
-    }
-  }
 }
 
 TEST_CASE(

@@ -1,3 +1,4 @@
+#include <array>
 #include <limits>
 
 #include "core/packed_kv.h"
@@ -58,6 +59,17 @@ const std::vector<Case> kCases{{32, 2, 4, -1, ScaleDtype::kFloat16, true},
                                {128, 8, 2, 64, ScaleDtype::kFloat16, true},
                                {256, 3, 4, 128, ScaleDtype::kFloat16, true}};
 
+/// On the emulator every byte.
+void same_pages(const PackedKv& past, const PackedKv& cpu) {
+  for (const bool is_key : {true, false})
+    REQUIRE(at::equal(past.decode(0, is_key).cpu(), cpu.decode(0, is_key)));
+  if (!past.shape().device.is_cpu()) return;
+  const int64_t pages = (cpu.tokens(0, true) + kPageTokens - 1) / kPageTokens;
+  const auto bytes = static_cast<size_t>(cpu.allocated_bytes() / pages);
+  for (int64_t page = 0; page < pages; ++page)
+    REQUIRE(std::memcmp(past.pages(0)[page], cpu.pages(0)[page], bytes) == 0);
+}
+
 void same_as_cpu(const TestDevice& on) {
   at::manual_seed(34);
   for (const Case& c : kCases) {
@@ -74,13 +86,37 @@ void same_as_cpu(const TestDevice& on) {
     INFO(on.kernels->name << ", head_dim " << c.dim << ", " << c.key_bits << " and " << c.value_bits
                           << " bits");
     REQUIRE(past.tokens(0) == 131);
-    for (const bool is_key : {true, false})
-      REQUIRE(at::equal(past.decode(0, is_key).cpu(), cpu.decode(0, is_key)));
-    if (!on.device.is_cpu()) continue;
-    const int64_t bytes = past.allocated_bytes() / 3;
-    for (int64_t page = 0; page < 3; ++page)
-      REQUIRE(std::memcmp(past.pages(0)[page], cpu.pages(0)[page], static_cast<size_t>(bytes)) ==
-              0);
+    same_pages(past, cpu);
+  }
+}
+
+/// Keys in whole groups along time, ahead of the values by up to two pages.
+void timed_as_cpu(const TestDevice& on) {
+  at::manual_seed(36);
+  for (const auto& [dim, group, bits] :
+       std::vector<std::array<int64_t, 3>>{{32, 16, 2}, {96, 32, 3}, {128, 64, 4}, {256, 16, 8}}) {
+    const at::Tensor x = hard_tokens(2, dim).repeat({1, 1, 2, 1}), key = x[0], value = x[0] * 2;
+    const KvTensorOptions timed{.bits = bits,
+                                .group_size = group,
+                                .axis = KvAxis::kTime,
+                                .scale_dtype = ScaleDtype::kFloat16};
+    const KvCodec codec{codec_of(timed, true, x), codec_of({.bits = 3}, false, x)};
+    PackedKv cpu(codec, {1, 2, dim});
+    PackedKv past(moved(codec, on.device), {1, 2, dim, on.device}, "test", packed_kernels().front(),
+                  on.kernels);
+    int64_t keys = 0, values = 0;
+    for (const auto& [more_keys, more_values] : std::vector<std::array<int64_t, 2>>{
+             {64, 1}, {64, 0}, {0, 66}, {64, 61}, {0, 1}, {64, 64}}) {
+      for (PackedKv* cache : {&cpu, &past})
+        cache->append(0, key.narrow(1, keys, more_keys).to(cache->shape().device),
+                      value.narrow(1, values, more_values).to(cache->shape().device));
+      keys += more_keys;
+      values += more_values;
+    }
+    INFO(on.kernels->name << ", head_dim " << dim << ", " << bits << " bits, groups of " << group);
+    REQUIRE(past.tokens(0, true) == 256);
+    REQUIRE(past.tokens(0, false) == 193);
+    same_pages(past, cpu);
   }
 }
 
@@ -111,6 +147,14 @@ TEST_CASE("device append: bytes equal those of the CPU, emulated") {
 
 TEST_CASE("device append: bytes equal those of the CPU, CUDA", "[cuda]") {
   for (const TestDevice& on : cuda_devices()) same_as_cpu(on);
+}
+
+TEST_CASE("device append: keys along time, ahead of values, emulated") {
+  for (const TestDevice& on : emulated_devices()) timed_as_cpu(on);
+}
+
+TEST_CASE("device append: keys along time, ahead of values, CUDA", "[cuda]") {
+  for (const TestDevice& on : cuda_devices()) timed_as_cpu(on);
 }
 
 TEST_CASE("device append: names the first token that is not finite, emulated") {

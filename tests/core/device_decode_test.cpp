@@ -71,6 +71,21 @@ void everything(const TestDevice& on) {
   }
 }
 
+/// KIVI's keys, of some tokens the keys alone.
+void along_time(const TestDevice& on) {
+  at::manual_seed(35);
+  for (size_t i = 0; i < kTimedCases.size(); ++i) {
+    const TimedCase& c = kTimedCases[i];
+    const std::vector<int64_t> widths{2, 3, 4, 8};
+    const int64_t bits = widths[i % widths.size()];
+    INFO(on.kernels->name << ", " << c.heads << ":" << c.kv_heads << " heads of " << c.dim << ", "
+                          << c.keys << " keys, " << bits << " bits in groups of " << c.group);
+    REQUIRE(timed_distance(c, bits, on.device, [&](const auto& codec, const auto& shape) {
+              return past_of(codec, shape, on);
+            }) < attention_tolerance(at::kFloat));
+  }
+}
+
 /// Also turned channels; the CPU's kernels as the reference.
 void rotated(const TestDevice& on) {
   at::manual_seed(33);
@@ -102,6 +117,14 @@ TEST_CASE("device decode: unequal sequences, exact tokens, several queries, emul
 
 TEST_CASE("device decode: unequal sequences, exact tokens, several queries, CUDA", "[cuda]") {
   for (const TestDevice& on : cuda_devices()) everything(on);
+}
+
+TEST_CASE("device decode: keys along time, some with exact values, emulated") {
+  for (const TestDevice& on : emulated_devices()) along_time(on);
+}
+
+TEST_CASE("device decode: keys along time, some with exact values, CUDA", "[cuda]") {
+  for (const TestDevice& on : cuda_devices()) along_time(on);
 }
 
 TEST_CASE("device decode: rotated channels agree with the CPU, emulated") {

@@ -203,7 +203,8 @@ TEST_CASE("pretended device: a packed cache decodes what the simulated one does"
        {"{name: rtn, weight: {bits: 16}, kv: {bits: 4, group_size: 32, scale_dtype: float16, "
         "channel: {shift: static, scale: static}}}",
         "{name: rtn, weight: {bits: 16}, kv: {bits: 3, view: {window: 3, sinks: 2}}}",
-        "{name: rtn, weight: {bits: 16}, kv: {bits: 8, view: {mode: all}}}"}) {
+        "{name: rtn, weight: {bits: 16}, kv: {bits: 8, view: {mode: all}}}",
+        "{name: kivi, kv: {bits: 4, key: {group_size: 16}, view: {window: 16}}}"}) {
     const Setting simulated{.dtype = at::kFloat, .device = pretended_device()};
     Setting packed = simulated;
     packed.storage = Storage::kPacked;

@@ -63,14 +63,17 @@ TEST_CASE(
       "  - {{task: kv_recall, length: 60, items: 2, depths: [50], name: simulated}}\n"
       "  - {{task: kv_recall, length: 60, items: 2, depths: [50], name: packed, "
       "storage: packed}}\n";
-  const test::MemoryRecorder recorder = record(
-      "device: pretended",
-      "{name: rtn, weight: {bits: 4, group_size: 64}, kv: {bits: 4, group_size: 64}}", tasks);
-  const auto written = [&](const std::string& name) {
-    return std::get<std::vector<std::string>>(
-        recorder.columns.at("/evaluation/acc." + name + "/answer"));
-  };
-  CHECK(written("packed") == written("simulated"));
+  for (const char* const method :
+       {"{name: rtn, weight: {bits: 4, group_size: 64}, kv: {bits: 4, group_size: 64}}",
+        "{name: kivi, kv: {bits: 4, key: {group_size: 16}, view: {window: 32}}}"}) {
+    const test::MemoryRecorder recorder = record("device: pretended", method, tasks);
+    const auto written = [&](const std::string& name) {
+      return std::get<std::vector<std::string>>(
+          recorder.columns.at("/evaluation/acc." + name + "/answer"));
+    };
+    INFO(method);
+    CHECK(written("packed") == written("simulated"));
+  }
 }
 
 TEST_CASE("pretended device: out of memory ends a run with what to change") {

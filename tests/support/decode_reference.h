@@ -65,4 +65,49 @@ inline at::Tensor reference(const at::Tensor& query, const DecodeContext& contex
   return reference(query[row], seen(true), seen(false), hidden);
 }
 
+/// Keys grouped along time and fewer values: those between are exact. `begin`: the first token
+/// seen.
+struct TimedCase {
+  int64_t heads, kv_heads, dim, group, keys, values, begin;
+};
+
+/// The last: more than a span between values and keys. Begins lie in either part.
+inline const std::vector<TimedCase> kTimedCases{
+    {4, 4, 32, 16, 16, 0, 0},     {4, 1, 64, 32, 96, 96, 0},       {6, 2, 96, 64, 128, 1, 0},
+    {8, 1, 64, 16, 240, 200, 70}, {16, 2, 128, 32, 704, 500, 530}, {5, 1, 256, 64, 1216, 40, 0}};
+
+/// Two queries, whose own keys and values are the last of nine exact ones, on the device of the
+/// random past that `past_of` makes of a codec and a shape: how far from float64 attention.
+template <class PastOf>
+double timed_distance(const TimedCase& c, int64_t bits, at::Device device, const PastOf& past_of) {
+  const int64_t all = c.keys + 9, exact = all - c.values;
+  const auto random = [&](double offset) {
+    return (at::randn({1, c.kv_heads, all, c.dim}) + at::randn({c.dim}) * offset).to(device);
+  };
+  const at::Tensor key = random(1), value = random(3);
+  const at::Tensor query = at::randn({1, c.heads, 2, c.dim}).to(device);
+  KvCodec codec = smoothed_codec(bits, 4, key, value);
+  KvTensorOptions timed = codec.key.options();
+  timed.axis = KvAxis::kTime;
+  timed.group_size = c.group;
+  ChannelRange range;
+  range.add(key);
+  codec.key = {timed, range};
+  PackedKv past = past_of(codec, PackedKv::Shape{1, c.kv_heads, c.dim, device});
+  past.append(0, key[0].narrow(1, 0, c.keys), value[0].narrow(1, 0, c.values));
+  // Keys in front of the first exact one are nobody's: NaN.
+  at::Tensor exact_keys = key.narrow(2, c.values, exact).clone();
+  exact_keys.narrow(2, 0, c.keys - c.values).fill_(std::numeric_limits<float>::quiet_NaN());
+  const ExactTokens recent{
+      exact_keys, value.narrow(2, c.values, exact).contiguous(), {c.keys - c.values}, {exact}};
+  const at::Tensor out = decode_attention(query, {past, {c.begin}, {recent}});
+  const auto seen = [&](const at::Tensor& packed, const at::Tensor& whole) {
+    const int64_t n = packed.size(2);
+    return at::cat({packed[0], whole[0].narrow(1, n, all - n)}, 1)
+        .narrow(1, c.begin, all - c.begin);
+  };
+  return distance(out[0], reference(query[0], seen(past.decode(0, true), key),
+                                    seen(past.decode(0, false), value), {1, 0}));
+}
+
 }  // namespace wkvq::test
