@@ -7,21 +7,16 @@
 #include "core/kernels/device_problems.h"
 #include "core/kernels/lane_codes.h"
 #include "core/kernels/launch.h"
+#include "core/kernels/packed_keys.cuh"
 #include "core/kernels/warp.cuh"
 
 namespace wkvq {
 namespace {
 
-/// Groups of a head, or of the tokens of a span.
-constexpr int64_t kMaxSpanGroups =
-    kMaxGroups > kSpanTokens / kPanelLanes ? kMaxGroups : kSpanTokens / kPanelLanes;
-
 /// What a block keeps of its span.
 template <int kRows>
 struct SpanMemory {
-  float query[kRows][kMaxHeadDim];
-  // Of the query over the channels of a group; along time weighted by the minima of a group.
-  float query_sums[kRows][kMaxSpanGroups];
+  SpanQueries<kRows> queries;
   float scores[kRows][kSpanTokens];                                          // then weights
   float scale[kMaxGroups * kPageTokens], minimum[kMaxGroups * kPageTokens];  // of one page
 };
@@ -34,6 +29,7 @@ class SpanBlock {
       : p_(problem),
         span_(problem.spans[blockIdx.x]),
         memory_(memory),
+        keys_(problem.key, memory.queries),
         head_(blockIdx.y),
         first_row_(static_cast<int64_t>(blockIdx.z) * kRows),
         dim_(problem.key.dim) {}
@@ -80,95 +76,20 @@ class SpanBlock {
     const float* from = packed() ? p_.folded : p_.plain;
     for (int64_t i = threadIdx.x; i < kRows * dim_; i += blockDim.x) {
       const int64_t r = i / dim_ < rows() ? i / dim_ : rows() - 1;
-      memory_.query[i / dim_][i % dim_] = from[query(r) * dim_ + i % dim_];
+      memory_.queries.query[i / dim_][i % dim_] = from[query(r) * dim_ + i % dim_];
     }
     __syncthreads();
-    if (!packed()) return;
-    const int64_t pages = p_.key.along_time ? (span_.end + kPageTokens - 1) / kPageTokens : 1;
-    const int64_t groups = p_.key.groups() * pages;
-    for (int64_t i = threadIdx.x; i < kRows * groups; i += blockDim.x) {
-      const int64_t r = i / groups, g = i % groups;
-      memory_.query_sums[r][g] = p_.key.along_time ? sum_of_minima(r, g) : sum_of_group(r, g);
-    }
-  }
-
-  __device__ float sum_of_group(int64_t r, int64_t g) const {
-    const float* of_group = memory_.query[r] + g * p_.key.group;
-    float sum = 0;
-    for (int64_t c = 0; c < p_.key.group; ++c) sum += of_group[c];
-    return sum;
-  }
-
-  /// Group g of the tokens of the span.
-  __device__ float sum_of_minima(int64_t r, int64_t g) const {
-    const KvPart keys = part(g / p_.key.groups(), true);
-    const int64_t at = p_.key.scale_index(g % p_.key.groups() * p_.key.group, 0);
-    float sum = 0;
-    for (int64_t c = 0; c < dim_; ++c)
-      sum = fmaf(memory_.query[r][c], load_stored(keys.minima(), at + c, p_.key.stored), sum);
-    return sum;
+    if (packed()) keys_.sum_queries(span_.end, [&](int64_t page) { return part(page, true); });
   }
 
   /// Scores of token t of the span, all rows.
   __device__ void score(int64_t t) {
     float scores[kRows];
     for (float& s : scores) s = -INFINITY;
-    if (packed() && t >= span_.begin && t < span_.end) {
-      if (p_.key.bits == 2) score_packed<2>(t, scores);
-      if (p_.key.bits == 3) score_packed<3>(t, scores);
-      if (p_.key.bits == 4) score_packed<4>(t, scores);
-      if (p_.key.bits == 8) score_packed<8>(t, scores);
-    }
+    if (packed() && t >= span_.begin && t < span_.end)
+      keys_.score(part(t / kPageTokens, true), t, scores);
     if (!packed() && span_.begin + t < span_.end) score_exact(t, scores);
     for (int64_t r = 0; r < kRows; ++r) memory_.scores[r][t] = scores[r];
-  }
-
-  template <int kBits>
-  __device__ void score_packed(int64_t t, float* scores) {
-    const KvPart keys = part(t / kPageTokens, true);
-    if (p_.key.along_time)
-      score_along_time<kBits>(keys, t, scores);
-    else
-      score_token_wise<kBits>(keys, t % kPageTokens, scores);
-  }
-
-  template <int kBits>
-  __device__ void score_token_wise(const KvPart& keys, int64_t slot, float* scores) {
-    const int64_t group = p_.key.group;
-    for (int64_t g = 0; g < p_.key.groups(); ++g) {
-      const uint32_t* lane =
-          keys.panel(slot / kPanelLanes) + panel_words(kBits, g * group) + slot % kPanelLanes;
-      float products[kRows] = {};
-      for_lane_codes<kBits>(lane, group, [&](const LaneCodes<kBits>& codes, int64_t i) {
-        for (int j = 0; j < codes.kCodes; ++j) {
-          const float code = codes.code(j);
-          for (int64_t r = 0; r < kRows; ++r)
-            products[r] = fmaf(memory_.query[r][g * group + i + j], code, products[r]);
-        }
-      });
-      const int64_t at = g * kPageTokens + slot;
-      const float scale = load_stored(keys.scales(), at, p_.key.stored);
-      const float minimum = load_stored(keys.minima(), at, p_.key.stored);
-      for (int64_t r = 0; r < kRows; ++r)
-        scores[r] =
-            (g == 0 ? 0.0F : scores[r]) + scale * products[r] + minimum * memory_.query_sums[r][g];
-    }
-  }
-
-  /// Neighbouring threads are tokens of one group, which read the same scales.
-  template <int kBits>
-  __device__ void score_along_time(const KvPart& keys, int64_t t, float* scores) {
-    const int64_t slot = t % kPageTokens, grid = p_.key.scale_index(slot, 0);
-    const uint32_t* lane = keys.panel(slot / kPanelLanes) + slot % kPanelLanes;
-    for (int64_t r = 0; r < kRows; ++r) scores[r] = memory_.query_sums[r][t / p_.key.group];
-    for_lane_codes<kBits>(lane, dim_, [&](const LaneCodes<kBits>& codes, int64_t i) {
-      for (int j = 0; j < codes.kCodes; ++j) {
-        const float scaled =
-            codes.code(j) * load_stored(keys.scales(), grid + i + j, p_.key.stored);
-        for (int64_t r = 0; r < kRows; ++r)
-          scores[r] = fmaf(memory_.query[r][i + j], scaled, scores[r]);
-      }
-    });
   }
 
   /// Exact token t of the span.
@@ -177,7 +98,7 @@ class SpanBlock {
     float products[kRows] = {};
     for (int64_t c = 0; c < dim_; ++c)
       for (int64_t r = 0; r < kRows; ++r)
-        products[r] = fmaf(memory_.query[r][c], key[c], products[r]);
+        products[r] = fmaf(memory_.queries.query[r][c], key[c], products[r]);
     for (int64_t r = 0; r < kRows; ++r)
       if (r < rows() && span_.begin + t <= span_.own + (first_row_ + r) % p_.steps)
         scores[r] = products[r] - p_.offset[query(r)];
@@ -246,6 +167,7 @@ class SpanBlock {
   const DeviceDecode& p_;
   const DeviceSpan& span_;
   SpanMemory<kRows>& memory_;
+  PackedKeys<kRows> keys_;
   int64_t head_, first_row_, dim_;
 };
 
