@@ -75,11 +75,11 @@ std::vector<ReportColumn> find_columns(const std::vector<RunSummary>& runs,
     return {plain_column(Kind::kRun, name)};
   if (names.keys.contains(name)) return {plain_column(Kind::kConfig, name)};
   if (names.costs.contains(name)) return {plain_column(Kind::kCost, name)};
-  if (names.evaluations.contains(name)) {
-    std::vector<ReportColumn> columns = evaluation_columns(runs);
-    std::erase_if(columns, [&](const ReportColumn& column) { return column.name != name; });
-    return columns;
-  }
+  const bool whole = names.evaluations.contains(name);
+  std::vector<ReportColumn> columns = evaluation_columns(runs);
+  std::erase_if(columns,
+                [&](const ReportColumn& c) { return (whole ? c.name : c.metric) != name; });
+  if (!columns.empty()) return columns;
   std::vector<std::string> matches;
   for (const std::string& key : names.keys)
     if (ends_with_part(key, name)) matches.push_back(key);

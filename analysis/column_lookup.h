@@ -8,8 +8,9 @@
 namespace wkvq {
 
 /// The columns called `name`: a fact of the run (run_id, sweep, status, path, error or an attribute
-/// of the file), a configuration key or its unambiguous end, an evaluation (all variants of it), or
-/// cost.<name>. ConfigError with the nearest name otherwise.
+/// of the file), a configuration key, cost.<name>, an evaluation (all variants of it), a metric
+/// (all evaluations of it), or the unambiguous end of a configuration key. ConfigError with the
+/// nearest name otherwise.
 std::vector<ReportColumn> find_columns(const std::vector<RunSummary>& runs,
                                        const std::string& name);
 

@@ -36,13 +36,14 @@ std::vector<Evaluation> of_all(const Draws& draws, const Evaluation& first) {
 /// Mean and spread of one number.
 std::vector<Evaluation> averaged(const std::vector<Evaluation>& numbers, const std::string& key) {
   const auto count = static_cast<double>(numbers.size());
-  double sum = 0, variance = 0, squares = 0;
+  const double first = numbers.front().value;
+  double sum = 0, variance = 0, squares = 0;  // sum of distances: equal numbers have no spread
   for (const Evaluation& number : numbers) {
-    sum += number.value;
+    sum += number.value - first;
     variance += number.stderr_ * number.stderr_;
   }
   Evaluation mean = numbers.front();
-  mean.value = sum / count;
+  mean.value = first + sum / count;
   mean.stderr_ = std::sqrt(variance / count);
   mean.convention += (mean.convention.empty() ? "mean over draws, " : "; mean over draws, ") + key;
   for (const Evaluation& number : numbers)

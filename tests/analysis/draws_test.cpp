@@ -64,6 +64,15 @@ TEST_CASE("draws: numbers of another convention or text are not averaged, nor ru
                        "--draws 'calibration.seeds': no run has it");
 }
 
+TEST_CASE("draws: equal numbers have no spread, whatever their sum rounds to") {
+  const test::TemporaryFolder folder;
+  for (const int seed : {1, 2, 3})
+    write_run(folder.path(), fmt::format("{}", seed), drawn(4, seed), {{"kl", "kl", 0.1, 0.03}});
+  const auto runs = joined_draws(load_runs({folder.path()}), "calibration.seed");
+  CHECK(number(runs.at(0), "kl").value == 0.1);
+  CHECK(number(runs.at(0), "kl.spread").value == 0);
+}
+
 TEST_CASE("draws: a report of them") {
   const test::TemporaryFolder folder;
   for (const int bits : {3, 4})

@@ -183,6 +183,11 @@ TEST_CASE("columns are found by fact, key, end of a key, evaluation and cost") {
   REQUIRE_CONFIG_ERROR(find_columns(runs, ""), "no column ''");
   const std::vector<RunSummary> two = {run("1", "a: 1", {number("ppl"), number("ppl", "all")})};
   CHECK(find_columns(two, "ppl").size() == 2);
+  // A metric before the end of a key, as `kl: true` of an evaluation is one.
+  const std::vector<RunSummary> named = {
+      run("1", "{e: {perplexity: true}}", {number("ppl.a"), number("ppl.b")})};
+  CHECK(find_columns(named, "perplexity").size() == 2);
+  CHECK(find_columns(named, "perplexity").at(0).name == "ppl.a");
 }
 
 TEST_CASE("columns: what a run does not have is nothing, not another run's") {
