@@ -158,15 +158,18 @@ void PackedKv::append(int64_t row, const at::Tensor& key, const at::Tensor& valu
   };
   const at::Tensor keys = prepared(key, codec_.key), values = prepared(value, codec_.value);
   grow(row, std::max(tokens(row, true) + key.size(1), tokens(row, false) + value.size(1)));
-  if (device_) append_on_device(row, keys, values);
-  // About 64 tokens of a head keep a thread busy.
-  const int64_t grain = std::max<int64_t>(1, 64 / count);
-  at::parallel_for(0, device_ ? 0 : shape_.kv_heads, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t head = begin; head < end; ++head) {
-      append_head(row, head, keys, true);
-      append_head(row, head, values, false);
-    }
-  });
+  if (device_) {
+    append_on_device(row, keys, values);
+  } else {
+    // About 64 tokens of a head keep a thread busy.
+    const int64_t grain = std::max<int64_t>(1, 64 / count);
+    at::parallel_for(0, shape_.kv_heads, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t head = begin; head < end; ++head) {
+        append_head(row, head, keys, true);
+        append_head(row, head, values, false);
+      }
+    });
+  }
   key_counts_[static_cast<size_t>(row)] += key.size(1);
   value_counts_[static_cast<size_t>(row)] += value.size(1);
 }
