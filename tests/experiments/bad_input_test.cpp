@@ -17,7 +17,7 @@ struct Outcome {
 
 /// Runs the program itself: what a user sees, exit code included.
 Outcome program(const std::string& arguments) {
-  const std::string command = std::string(WKVQ_BINARY) + " " + arguments + " 2>&1";
+  const std::string command = test::wkvq_binary() + " " + arguments + " 2>&1";
   FILE* pipe = popen(command.c_str(), "r");
   REQUIRE(pipe);
   std::string text;

@@ -60,7 +60,7 @@ TEST_CASE("overlap: told once a sweep on standard error, recorded in every run")
   test::write_file(folder / "both.yaml",
                    config_text(kSelf, kSelf) + "sweep: {method.kv.bits: [4, 3]}\n");
   const std::string command =
-      fmt::format("{} run {} --results {} 2>&1 >/dev/null", WKVQ_BINARY,
+      fmt::format("{} run {} --results {} 2>&1 >/dev/null", test::wkvq_binary(),
                   (folder / "both.yaml").string(), (folder / "results").string());
   FILE* pipe = popen(command.c_str(), "r");
   REQUIRE(pipe);

@@ -102,8 +102,9 @@ TEST_CASE("sweep: a killed sweep leaves no half file and resumes at the run it w
   SweepOptions first = options;
   first.only = "*kv.bits-16*";
   REQUIRE(run(first).code == 0);
-  const std::string command = fmt::format("{} run {} --results {} >/dev/null 2>&1", WKVQ_BINARY,
-                                          options.file.string(), options.results.string());
+  const std::string command =
+      fmt::format("{} run {} --results {} >/dev/null 2>&1", test::wkvq_binary(),
+                  options.file.string(), options.results.string());
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {

@@ -18,13 +18,18 @@ using Catch::Approx;
 
 namespace wkvq::test {
 
+/// The project's root and the program that was built. Compiled in once (main.cpp), so that the
+/// objects of tests are the same in every clone and a compiler cache serves them all.
+std::filesystem::path project_folder();
+std::string wkvq_binary();
+
 /// Folder of `relative` in the shared test data (WKVQ_SHARED, default ../shared beside the
 /// project), or an empty path after saying that the test is skipped: `if (auto p =
 /// shared("data/text"); p.empty()) return;`
 inline std::filesystem::path shared(const std::string& relative) {
   const char* named = std::getenv("WKVQ_SHARED");
   std::filesystem::path path =
-      named ? std::filesystem::path(named) : std::filesystem::path(WKVQ_SOURCE_DIR) / "../shared";
+      named ? std::filesystem::path(named) : project_folder() / "../shared";
   path /= relative;
   if (std::filesystem::exists(path)) return path;
   std::cout << "skipped: no " << path.string() << " (set WKVQ_SHARED)\n";
@@ -40,7 +45,7 @@ inline bool has_cuda() {
 
 /// Path of a committed file, relative to the project's root.
 inline std::filesystem::path source(const std::string& relative) {
-  return std::filesystem::path(WKVQ_SOURCE_DIR) / relative;
+  return project_folder() / relative;
 }
 
 /// A fresh folder, removed with its contents at the end of the test.

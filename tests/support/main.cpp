@@ -3,6 +3,18 @@
 
 #include "tests/support/catch.h"
 
+namespace wkvq::test {
+
+std::filesystem::path project_folder() {
+  return WKVQ_SOURCE_DIR;
+}
+
+std::string wkvq_binary() {
+  return WKVQ_BINARY;
+}
+
+}  // namespace wkvq::test
+
 // A test name that selects nothing is an error: a run without tests must not look like a passed
 // one.
 int main(int argc, char** argv) {
