@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
+#include "core/base/model_path.h"
 #include "core/base/options_text.h"
 #include "core/base/safetensors.h"
 #include "core/base/yaml_text.h"
@@ -147,9 +148,9 @@ LoadedModel& Session::model(const ModelOptions& options) {
   if (const auto found = models_.find(key); found != models_.end()) return found->second;
   const at::Device device = torch_device(options.device);
   LoadedModel model;
-  model.checkpoint = std::make_shared<const Checkpoint>(options.path);
+  const std::filesystem::path folder = resolve_model_path(options.path);
+  model.checkpoint = std::make_shared<const Checkpoint>(folder);
   model.fingerprint = model.checkpoint->fingerprint();
-  const std::filesystem::path folder(options.path);
   for (const char* name : {"tokenizer.json", "tokenizer.model", "vocab.json"})
     if (!model.tokenizer && std::filesystem::exists(folder / name))
       model.tokenizer = load_tokenizer(folder);
@@ -199,7 +200,7 @@ const DatasetContext& Session::context(const ModelOptions& options) {
       .sample_self = [&](int64_t count, int64_t length,
                          int64_t seed) { return sampled(loaded, count, length, seed); },
       .vocab_size = loaded.checkpoint->config().vocab_size,
-      .model_name = loaded.checkpoint->folder().filename().string()};
+      .model_name = model_name(options.path)};
   return contexts_.emplace(key, context).first->second;
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/memory_model.h"
+#include "core/base/model_path.h"
 #include "core/base/weight_files.h"
 
 namespace wkvq {
@@ -118,10 +119,12 @@ std::string memory_text(const ModelConfig& config, const MemoryQuestion& questio
 
 }  // namespace
 
-std::string inspect_text(const std::filesystem::path& folder, const InspectOptions& options) {
+std::string inspect_text(const std::string& model, const InspectOptions& options) {
   check(options);
-  const ModelConfig config = read_model_config(folder);
+  const std::filesystem::path folder = resolve_model_path(model);
+  ModelConfig config = read_model_config(folder);
   const WeightFiles files(folder);
+  config.tie_embeddings = config.tie_embeddings && !files.has_other_head();
   files.verify(config);
   const int64_t weight_group =
       options.weight_group == -1 ? config.hidden_size : options.weight_group;
