@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -60,7 +61,10 @@ struct TaskInputs {
   const Corpus* corpus = nullptr;
   /// Tokenizer, vocabulary and name of the model; outlives the task.
   const DatasetContext* text = nullptr;
-  int64_t max_context = 0;
+  int64_t max_context = 0;  ///< where a task's context is not given, and where it cuts
+  /// The most tokens of a request where that is more: scalings of RoPE that follow the length.
+  int64_t longest_context = 0;
+  int64_t most() const { return std::max(max_context, longest_context); }
   /// Folder of the published sets (`--data`, WKVQ_DATA); empty: none given.
   std::filesystem::path data_folder;
 };

@@ -73,6 +73,9 @@ struct Quantization {
 std::vector<int32_t> prompt_tokens(const GenerateOptions& options, const RunConfig& config,
                                    const LoadedModel& model) {
   const std::string text = options.prompt ? *options.prompt : read_utf8_file(options.prompt_file);
+  if (const std::string kept = kept_as_is(options.prompt_file, text);
+      !options.prompt && !kept.empty())
+    fmt::print(stderr, "wkvq: warning: {}\n", kept);
   const DatasetContext context{.tokenizer = model.tokenizer.get(),
                                .model_name = model_name(config.model.path)};
   std::vector<int32_t> tokens = encode_text(context, text, BosRule::kTokenizer);

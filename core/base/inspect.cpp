@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/memory_model.h"
+#include "core/base/model_notes.h"
 #include "core/base/model_path.h"
 #include "core/base/weight_files.h"
 
@@ -136,7 +137,9 @@ std::string inspect_text(const std::string& model, const InspectOptions& options
       .context = options.context,
       .batch = options.batch,
   };
-  return architecture_text(config, files) + "\n" + memory_text(config, question);
+  std::string text = architecture_text(config, files);
+  for (const std::string& note : model_notes(folder, config)) text += "note: " + note + "\n";
+  return text + "\n" + memory_text(config, question);
 }
 
 }  // namespace wkvq

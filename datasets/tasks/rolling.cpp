@@ -61,9 +61,9 @@ std::string RollingPerplexityTask::summary() const {
 
 std::vector<Request> RollingPerplexityTask::prepare(const TaskInputs& inputs) {
   const int64_t length = context_ > 0 ? context_ : inputs.max_context;
-  if (length > inputs.max_context)
+  if (length > inputs.most())
     config_error("rolling_perplexity: context {}, but the model reads at most {}", length,
-                 inputs.max_context);
+                 inputs.most());
   if (!inputs.corpus->documents)
     config_error(
         "rolling_perplexity: no documents to keep apart; expected data set wikitext2, "
