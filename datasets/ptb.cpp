@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/model_path.h"
 #include "datasets/documents.h"
 #include "datasets/text_file.h"
 
@@ -84,7 +85,7 @@ std::string PtbDataset::label() const {
 
 Corpus PtbDataset::load(const DatasetContext& context) const {
   const bool old = variant_ == Variant::kOld;
-  const std::filesystem::path file = find_file(path_, old ? kValidation : kTest);
+  const std::filesystem::path file = find_file(expand_home(path_), old ? kValidation : kTest);
   const auto [sentences, read] = read_sentences(file);
   const std::string text = join(sentences, old ? "\n\n" : " ");
   Corpus corpus;

@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "core/base/foreign_file.h"
 #include "core/base/json.h"
+#include "core/base/model_path.h"
 
 namespace wkvq {
 
@@ -14,10 +15,16 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-std::ifstream open_text(const std::filesystem::path& path) {
+std::ifstream open_text(const std::filesystem::path& given) {
   std::error_code error;
-  if (path.empty()) config_error("path: empty, expected a file");
-  if (!std::filesystem::exists(path, error)) config_error("no such file: {}", path.string());
+  if (given.empty()) config_error("path: empty, expected a file");
+  const std::filesystem::path path = expand_home(given.string());
+  if (!std::filesystem::exists(path, error)) {
+    config_error("no such file: {}{}", path.string(),
+                 path.is_absolute() ? std::string()
+                                    : fmt::format("; a relative path counts from '{}'",
+                                                  std::filesystem::current_path().string()));
+  }
   if (!std::filesystem::is_regular_file(path, error)) {
     config_error("not a file: {}", path.string());
   }

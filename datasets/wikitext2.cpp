@@ -5,6 +5,7 @@
 #include <array>
 
 #include "core/base/error.h"
+#include "core/base/model_path.h"
 #include "datasets/documents.h"
 #include "datasets/text_file.h"
 #include "datasets/wikitext_pages.h"
@@ -58,7 +59,7 @@ const std::string& WikiText2Dataset::split_name() const {
 
 std::filesystem::path WikiText2Dataset::find_file() const {
   const std::string& in_file = kFileSplits[static_cast<size_t>(split_)];
-  const std::filesystem::path path = path_;
+  const std::filesystem::path path = expand_home(path_);
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
     const std::vector<std::string> names = {

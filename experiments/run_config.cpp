@@ -122,6 +122,12 @@ void erase(YamlNode& map, std::string_view key) {
   std::erase_if(map.entries, [&](const YamlEntry& entry) { return entry.key.text == key; });
 }
 
+/// Options called `from` name run files, whose ids are among the fingerprints.
+void erase_origins(YamlNode& map) {
+  erase(map, "from");
+  for (YamlEntry& entry : map.entries) erase_origins(entry.value);
+}
+
 /// Names of metrics come from the label, so it stays.
 void label_instead_of_path(YamlNode& map, const DatasetChoice& choice) {
   if (!choice.dataset) return;
@@ -207,8 +213,9 @@ std::string RunConfig::canonical_yaml() const {
 std::string RunConfig::identity_yaml() const {
   YamlNode node = canonical();
   erase(child(node, "model"), "path");
+  erase_origins(child(node, "method"));
   if (calibration) {
-    erase(child(node, "calibration"), "from");
+    erase_origins(child(node, "calibration"));
     label_instead_of_path(child(node, "calibration"), calibration->data);
   }
   for (size_t i = 0; i < evaluations.size(); ++i)

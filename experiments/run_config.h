@@ -84,7 +84,7 @@ struct RunConfig {
   /// Every effective value in the order of declaration: what the run file holds.
   std::string canonical_yaml() const;
   /// The same without what only says where content lies, which fingerprints stand for: model.path
-  /// and calibration.from; data sets have their label in the place of a path.
+  /// and options called `from`; data sets have their label in the place of a path.
   std::string identity_yaml() const;
 
  private:
