@@ -45,7 +45,7 @@ void check_finite(const at::Tensor& values, const StoredTensor& stored) {
 
 Checkpoint::Checkpoint(const std::filesystem::path& folder)
     : folder_(folder), config_(read_model_config(folder)), files_(folder) {
-  config_.tie_embeddings = config_.tie_embeddings && !files_.has_other_head();
+  files_.settle_head(config_);
   files_.verify(config_);
 }
 

@@ -30,6 +30,9 @@ struct Request {
   /// >= 0: the item (question) that the request belongs to; what such requests have in common is
   /// computed once.
   int64_t item = -1;
+  /// Whether the convention lets the model read the last token, which predicts nothing. Matters
+  /// where frequencies follow the length; of items it is never read.
+  bool reads_last = true;
   Generation generation{};  ///< where it is asked for, nothing is scored
 };
 

@@ -124,8 +124,8 @@ std::string inspect_text(const std::string& model, const InspectOptions& options
   check(options);
   const std::filesystem::path folder = resolve_model_path(model);
   ModelConfig config = read_model_config(folder);
-  const WeightFiles files(folder);
-  config.tie_embeddings = config.tie_embeddings && !files.has_other_head();
+  WeightFiles files(folder);
+  files.settle_head(config);
   files.verify(config);
   const int64_t weight_group =
       options.weight_group == -1 ? config.hidden_size : options.weight_group;

@@ -226,8 +226,10 @@ void read_end_tokens(const std::filesystem::path& folder, const JsonFields& fiel
   for (const int64_t token :
        read_tokens(JsonFields(json, path.string()), "eos_token_id", config.vocab_size)) {
     if (std::find(config.end_tokens.begin(), config.end_tokens.end(), token) ==
-        config.end_tokens.end())
+        config.end_tokens.end()) {
       config.end_tokens.push_back(token);
+      config.further_end_tokens.push_back(token);
+    }
   }
 }
 
@@ -235,6 +237,8 @@ void read_end_tokens(const std::filesystem::path& folder, const JsonFields& fiel
 
 ModelConfig read_model_config(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "config.json";
+  if (std::filesystem::is_regular_file(folder))
+    config_error("{}: a file; expected the folder of a model", folder.string());
   if (!std::filesystem::exists(path))
     config_error("{}: no such file{}", path.string(), instead_of_model(folder));
   const nlohmann::json json = read_json_file(path);

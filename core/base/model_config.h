@@ -44,6 +44,7 @@ struct ModelConfig {
   int64_t eos_token = -1;          ///< the first of them in config.json
   /// All that end a text: `eos_token_id` of config.json and generation_config.json, in that order.
   std::vector<int64_t> end_tokens;
+  std::vector<int64_t> further_end_tokens;  ///< those that generation_config.json adds
 
   /// The most tokens of one sequence: max_positions, but no limit under dynamic scaling, whose
   /// frequencies follow the length.

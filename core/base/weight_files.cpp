@@ -145,6 +145,14 @@ const StoredTensor& WeightFiles::at(const std::string& name) const {
   config_error("{}: no tensor '{}'", folder_.string(), name);
 }
 
+void WeightFiles::settle_head(ModelConfig& config) {
+  if (!config.tie_embeddings) return;
+  const StoredTensor* head = find("lm_head.weight");
+  if (head && !find("model.embed_tokens.weight"))
+    tensors_["model.embed_tokens.weight"] = StoredTensor(*head);
+  config.tie_embeddings = !has_other_head();
+}
+
 bool WeightFiles::has_other_head() const {
   const StoredTensor* head = find("lm_head.weight");
   const StoredTensor* embedding = find("model.embed_tokens.weight");
@@ -204,12 +212,8 @@ std::string WeightFiles::dtypes() const {
 std::string WeightFiles::fingerprint() const {
   Hash hash;
   hash.add(read_text_file(folder_ / "config.json"));
-  const std::filesystem::path generation = folder_ / "generation_config.json";
-  if (std::filesystem::exists(generation)) {
-    const nlohmann::json json = read_json_file(generation);
-    const nlohmann::json* ends = JsonFields(json, generation.string()).find("eos_token_id");
-    if (ends) hash.add(ends->dump());
-  }
+  for (const int64_t token : read_model_config(folder_).further_end_tokens)
+    hash.add(fmt::format("end {}\n", token));
   for (const auto& [name, tensor] : tensors_) {
     hash.add(fmt::format("{} {} [{}]\n", name, tensor.entry->dtype,
                          fmt::join(tensor.entry->shape, ",")));

@@ -28,9 +28,10 @@ class WeightFiles {
   /// there is none.
   const StoredTensor& at(const std::string& name) const;
 
-  /// Whether it holds a head beside an embedding of other values. Such a head counts, whatever
-  /// config.json says of tying (so does transformers 5). Compares all bytes where they are equal.
-  bool has_other_head() const;
+  /// What the files hold wins over `tie_word_embeddings` of config.json, as in transformers 5: a
+  /// head beside an embedding of other values unties `config`, and one that is stored alone stands
+  /// for the embedding too. To be called before verify().
+  void settle_head(ModelConfig& config);
 
   /// Holds exactly the tensors that `config` asks for, with their shapes and a floating-point type.
   /// ConfigError names the first that is missing, wrong or superfluous. Buffers that older
@@ -43,8 +44,8 @@ class WeightFiles {
   /// The stored types, "BF16" or "BF16, F32".
   std::string dtypes() const;
 
-  /// 32 hexadecimal digits: XXH3-128 over config.json, the end tokens of generation_config.json,
-  /// names, types and shapes, and the data. Of a file above 256 MB the data is sampled: its
+  /// 32 hexadecimal digits: XXH3-128 over config.json, the end tokens that generation_config.json
+  /// adds, names, types and shapes, and the data. Of a file above 256 MB the data is sampled: its
   /// first and last MiB and 64 more evenly spaced.
   std::string fingerprint() const;
 
@@ -52,6 +53,8 @@ class WeightFiles {
   void open_single(const std::filesystem::path& path);
   void open_shards(const std::filesystem::path& index);
   const StoredTensor* find(const std::string& name) const;
+  /// Compares all bytes where they are equal.
+  bool has_other_head() const;
 
   std::filesystem::path folder_;
   std::vector<std::unique_ptr<SafetensorsFile>> files_;

@@ -39,7 +39,9 @@ std::vector<Request> rolling_windows(const std::vector<int32_t>& tokens, int32_t
     const int64_t begin = std::max<int64_t>(0, done + fresh - length);
     // Token i of the document is text[i + 1]: [begin, done + fresh] is what stands before the fresh
     // tokens and these.
-    requests.push_back({{text.begin() + begin, text.begin() + done + fresh + 1}, done + 1 - begin});
+    requests.push_back({.tokens = {text.begin() + begin, text.begin() + done + fresh + 1},
+                        .score_from = done + 1 - begin,
+                        .reads_last = false});
   }
   return requests;
 }

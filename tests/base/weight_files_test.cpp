@@ -147,7 +147,10 @@ TEST_CASE(
     config["tie_word_embeddings"] = true;
     test::write_file(folder / "config.json", config.dump());
     CHECK(refusal(folder).empty());
-    CHECK_FALSE(WeightFiles(folder.path()).has_other_head());
+    WeightFiles files(folder.path());
+    ModelConfig tied = read_model_config(folder.path());
+    files.settle_head(tied);
+    CHECK(tied.tie_embeddings);
   }
   SECTION("a weight that the index leaves out counts, one that nobody knows is refused") {
     nlohmann::json index = read_json_file(folder / kIndex);
@@ -161,16 +164,33 @@ TEST_CASE(
 
 TEST_CASE("a head of other values than the embedding counts, whatever config.json says of tying") {
   test::ModelFolder folder("llama_mha");
-  CHECK(WeightFiles(folder.path()).has_other_head());
-  folder.rewrite([](std::vector<TensorEntry>& tensors) {
-    const auto of = [&](const char* name) {
-      return std::find_if(tensors.begin(), tensors.end(),
-                          [&](const TensorEntry& entry) { return entry.name.ends_with(name); });
-    };
-    of("lm_head.weight")->data = of("embed_tokens.weight")->data;
-  });
-  CHECK_FALSE(WeightFiles(folder.path()).has_other_head());
-  CHECK_FALSE(WeightFiles(test::source("tests/golden/models/tinyllama_tied")).has_other_head());
+  folder.set("tie_word_embeddings", true);
+  const auto settled = [&] {
+    WeightFiles files(folder.path());
+    ModelConfig config = read_model_config(folder.path());
+    files.settle_head(config);
+    files.verify(config);
+    return config.tie_embeddings;
+  };
+  const auto of = [](std::vector<TensorEntry>& tensors, const char* name) {
+    return std::find_if(tensors.begin(), tensors.end(),
+                        [&](const TensorEntry& entry) { return entry.name.ends_with(name); });
+  };
+  CHECK_FALSE(settled());
+  SECTION("equal values are a tied head") {
+    folder.rewrite([&](std::vector<TensorEntry>& tensors) {
+      of(tensors, "lm_head.weight")->data = of(tensors, "embed_tokens.weight")->data;
+    });
+    CHECK(settled());
+  }
+  SECTION("a head stored alone is the embedding too") {
+    folder.rewrite([&](std::vector<TensorEntry>& tensors) {
+      tensors.erase(of(tensors, "embed_tokens.weight"));
+    });
+    CHECK(settled());
+    folder.set("tie_word_embeddings", false);
+    REQUIRE_CONFIG_ERROR(settled(), "no tensor 'model.embed_tokens.weight'");
+  }
 }
 
 TEST_CASE("the fingerprint changes with data, names and configuration") {
