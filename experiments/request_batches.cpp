@@ -54,8 +54,8 @@ std::vector<RequestBatch> padded_batches(const std::vector<Request>& requests,
   std::vector<size_t> order(requests.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return std::pair(prefill_of(requests[a], options), length_of(requests[a])) <
-           std::pair(prefill_of(requests[b], options), length_of(requests[b]));
+    return std::pair(prefill_of(requests[a], options), read_of(requests[a], options)) <
+           std::pair(prefill_of(requests[b], options), read_of(requests[b], options));
   });
   std::vector<RequestBatch> batches;
   for (const size_t i : order) {
