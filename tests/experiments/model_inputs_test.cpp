@@ -32,7 +32,9 @@ double mean_nll(const std::string& model, const std::string& data,
   std::ostringstream out;
   INFO(out.str());
   REQUIRE(run_command({.file = folder / "s.yaml", .results = folder / "r"}, out) == 0);
-  return std::log(only_run(folder / "r").evaluations.at(0).value);
+  for (const Evaluation& evaluation : only_run(folder / "r").evaluations)
+    if (evaluation.metric == "perplexity") return std::log(evaluation.value);
+  throw std::runtime_error("no perplexity");
 }
 
 double nll_of_case(const std::filesystem::path& folder) {
