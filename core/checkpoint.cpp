@@ -45,6 +45,7 @@ void check_finite(const at::Tensor& values, const StoredTensor& stored) {
 
 Checkpoint::Checkpoint(const std::filesystem::path& folder)
     : folder_(folder), config_(read_model_config(folder)), files_(folder) {
+  files_.settle_head(config_);
   files_.verify(config_);
 }
 

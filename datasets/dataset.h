@@ -33,6 +33,7 @@ struct Corpus {
   std::vector<std::vector<int32_t>> windows;
   std::string convention;
   std::string fingerprint;
+  std::vector<std::string> warnings;  ///< what to tell who evaluates on it
   /// Reads the documents one by one, for conventions that keep them apart; null where the data set
   /// has none.
   std::function<Documents()> documents;

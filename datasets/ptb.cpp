@@ -1,8 +1,10 @@
 #include "datasets/ptb.h"
 
 #include <array>
+#include <utility>
 
 #include "core/base/error.h"
+#include "core/base/model_path.h"
 #include "datasets/documents.h"
 #include "datasets/text_file.h"
 
@@ -35,11 +37,17 @@ std::filesystem::path find_file(const std::filesystem::path& path, const Split& 
   return path;
 }
 
+struct Sentences {
+  std::vector<std::string> rows;
+  PlainText read;  ///< its note and warning
+};
+
 /// The data set's rows: lines without white space at their ends (a line of the file has a space at
 /// either end).
-std::vector<std::string> read_sentences(const std::filesystem::path& file) {
-  if (file.extension() == ".jsonl") return read_jsonl(file, "sentence", 0);
-  const std::string text = read_utf8_file(file);
+Sentences read_sentences(const std::filesystem::path& file) {
+  if (file.extension() == ".jsonl") return {read_jsonl(file, "sentence", 0), {}};
+  PlainText read = read_plain_text(file);
+  const std::string text = std::exchange(read.text, {});
   std::vector<std::string> sentences;
   for (size_t start = 0; start < text.size();) {
     const size_t end = std::min(text.find('\n', start), text.size());
@@ -47,7 +55,7 @@ std::vector<std::string> read_sentences(const std::filesystem::path& file) {
     start = end + 1;
   }
   if (sentences.empty()) config_error("{}: no sentences", file.string());
-  return sentences;
+  return {std::move(sentences), std::move(read)};
 }
 
 std::string join(const std::vector<std::string>& sentences, const std::string& separator) {
@@ -77,15 +85,16 @@ std::string PtbDataset::label() const {
 
 Corpus PtbDataset::load(const DatasetContext& context) const {
   const bool old = variant_ == Variant::kOld;
-  const std::filesystem::path file = find_file(path_, old ? kValidation : kTest);
-  const auto sentences = read_sentences(file);
+  const std::filesystem::path file = find_file(expand_home(path_), old ? kValidation : kTest);
+  const auto [sentences, read] = read_sentences(file);
   const std::string text = join(sentences, old ? "\n\n" : " ");
   Corpus corpus;
   corpus.stream = encode_text(context, text, bos_);
   corpus.convention =
-      fmt::format("PTB {}: {} sentences of the {} split joined by {}, tokenized once, {}",
-                  old ? "old" : "new", sentences.size(), old ? "validation" : "test",
+      fmt::format("PTB {}: {} sentences of the {} split{} joined by {}, tokenized once, {}",
+                  old ? "old" : "new", sentences.size(), old ? "validation" : "test", read.note,
                   old ? "\"\\n\\n\"" : "\" \"", bos_words(context, bos_));
+  if (!read.warning.empty()) corpus.warnings.push_back(read.warning);
   corpus.documents = [text, words = corpus.convention] {
     return Documents{make_documents({text}), "one document; " + words};
   };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -29,6 +30,9 @@ struct Request {
   /// >= 0: the item (question) that the request belongs to; what such requests have in common is
   /// computed once.
   int64_t item = -1;
+  /// Whether the convention lets the model read the last token, which predicts nothing. Matters
+  /// where frequencies follow the length; of items it is never read.
+  bool reads_last = true;
   Generation generation{};  ///< where it is asked for, nothing is scored
 };
 
@@ -60,7 +64,10 @@ struct TaskInputs {
   const Corpus* corpus = nullptr;
   /// Tokenizer, vocabulary and name of the model; outlives the task.
   const DatasetContext* text = nullptr;
-  int64_t max_context = 0;
+  int64_t max_context = 0;  ///< where a task's context is not given, and where it cuts
+  /// The most tokens of a request where that is more: scalings of RoPE that follow the length.
+  int64_t longest_context = 0;
+  int64_t most() const { return std::max(max_context, longest_context); }
   /// Folder of the published sets (`--data`, WKVQ_DATA); empty: none given.
   std::filesystem::path data_folder;
 };

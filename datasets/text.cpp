@@ -23,12 +23,15 @@ std::string TextDataset::label() const {
 
 Corpus TextDataset::load(const DatasetContext& context) const {
   Corpus corpus;
-  corpus.stream = encode_text(context, read_utf8_file(path_), bos_);
-  corpus.convention =
-      fmt::format("text {}: whole file, tokenized once, {}", label(), bos_words(context, bos_));
+  const PlainText read = read_plain_text(path_);
+  corpus.stream = encode_text(context, read.text, bos_);
+  corpus.convention = fmt::format("text {}: whole file{}, tokenized once, {}", label(), read.note,
+                                  bos_words(context, bos_));
+  if (!read.warning.empty()) corpus.warnings.push_back(read.warning);
   corpus.documents = [path = path_, label = label()] {
-    return Documents{make_documents({read_utf8_file(path)}),
-                     fmt::format("text {}: the whole file one document", label)};
+    PlainText again = read_plain_text(path);
+    return Documents{make_documents({std::move(again.text)}),
+                     fmt::format("text {}: the whole file one document{}", label, again.note)};
   };
   return finish_corpus(std::move(corpus), context, path_);
 }

@@ -5,16 +5,26 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/foreign_file.h"
 #include "core/base/json.h"
+#include "core/base/model_path.h"
 
 namespace wkvq {
 
 namespace {
 
-std::ifstream open_text(const std::filesystem::path& path) {
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+std::ifstream open_text(const std::filesystem::path& given) {
   std::error_code error;
-  if (path.empty()) config_error("path: empty, expected a file");
-  if (!std::filesystem::exists(path, error)) config_error("no such file: {}", path.string());
+  if (given.empty()) config_error("path: empty, expected a file");
+  const std::filesystem::path path = expand_home(given.string());
+  if (!std::filesystem::exists(path, error)) {
+    config_error("no such file: {}{}", path.string(),
+                 path.is_absolute() ? std::string()
+                                    : fmt::format("; a relative path counts from '{}'",
+                                                  std::filesystem::current_path().string()));
+  }
   if (!std::filesystem::is_regular_file(path, error)) {
     config_error("not a file: {}", path.string());
   }
@@ -82,10 +92,41 @@ std::string read_utf8_file(const std::filesystem::path& path) {
   std::ifstream file = open_text(path);
   std::string text(std::istreambuf_iterator<char>(file), {});
   if (file.bad()) config_error("error while reading {}", path.string());
+  // A web page is text too; a pointer and UTF-16 never are what was meant.
+  if (text.starts_with("version https://git-lfs")) refuse_foreign(path, text);
   if (const size_t at = find_invalid_utf8(text); at != std::string::npos) {
+    refuse_foreign(path, text);
     config_error("{}: not UTF-8 at byte {}", path.string(), at);
   }
   return text;
+}
+
+PlainText read_plain_text(const std::filesystem::path& path) {
+  PlainText read;
+  const std::string raw = read_utf8_file(path);
+  int64_t pairs = 0, lone = 0;
+  for (size_t i = 0; i < raw.size(); ++i) {
+    const bool pair = raw[i] == '\r' && i + 1 < raw.size() && raw[i + 1] == '\n';
+    pairs += pair;
+    lone += raw[i] == '\r' && !pair;
+    if (!pair) read.text += raw[i] == '\r' ? '\n' : raw[i];
+  }
+  if (pairs > 0) read.note += fmt::format(", {} line ends CR LF read as LF", pairs);
+  if (lone > 0) read.note += fmt::format(", {} lone CR read as LF", lone);
+  if (!raw.starts_with(kByteOrderMark)) return read;
+  read.note += ", a byte order mark in front kept as text";
+  read.warning = fmt::format(
+      "{}: begins with a byte order mark, which is text (U+FEFF), as published readers have it",
+      path.string());
+  return read;
+}
+
+std::string kept_as_is(const std::filesystem::path& path, std::string_view text) {
+  const bool mark = text.starts_with(kByteOrderMark);
+  const bool pairs = text.find("\r\n") != std::string_view::npos;
+  if (!mark && !pairs) return {};
+  return fmt::format("{}: {}{}{} kept as text", path.string(), mark ? "a byte order mark" : "",
+                     mark && pairs ? " and " : "", pairs ? "line ends CR LF" : "");
 }
 
 std::vector<std::string> read_jsonl(const std::filesystem::path& path, const std::string& field,

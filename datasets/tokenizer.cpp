@@ -14,7 +14,7 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
   if (has("tokenizer.model")) {
     return std::make_unique<SentencePieceTokenizer>(folder / "tokenizer.model", config);
   }
-  if (has("vocab.json") && has("merges.txt")) return load_gpt2_files(folder, config);
+  if (has("vocab.json") && has("merges.txt")) return load_bpe_files(folder, config);
   config_error(
       "{}: no tokenizer: expected tokenizer.json, tokenizer.model, or vocab.json with "
       "merges.txt",

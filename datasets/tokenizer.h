@@ -37,7 +37,7 @@ class Tokenizer {
 };
 
 /// Loads `folder`/tokenizer.json or, without it, tokenizer.model, or vocab.json with merges.txt
-/// (GPT-2). ConfigError names the file and the component that is not supported.
+/// (GPT-2, Qwen2). ConfigError names the file and the component that is not supported.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 
 }  // namespace wkvq

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "core/base/error.h"
+#include "core/base/model_path.h"
 #include "datasets/corpus.h"
 #include "datasets/token_array.h"
 
@@ -50,7 +51,8 @@ bool TokensDataset::is_npy() const {
 }
 
 Corpus TokensDataset::load(const DatasetContext& context) const {
-  const TokenArray array = is_npy() ? read_npy(path_) : read_safetensors_tokens(path_, tensor_);
+  const std::filesystem::path file = expand_home(path_);
+  const TokenArray array = is_npy() ? read_npy(file) : read_safetensors_tokens(file, tensor_);
   const std::string who = is_npy() ? path_ : fmt::format("{}, tensor '{}'", path_, tensor_);
   if (array.values.empty() || array.shape.empty() || array.shape.size() > 2) {
     config_error("{}: shape [{}], expected [tokens] or [windows, context]", who,

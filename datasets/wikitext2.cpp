@@ -5,6 +5,7 @@
 #include <array>
 
 #include "core/base/error.h"
+#include "core/base/model_path.h"
 #include "datasets/documents.h"
 #include "datasets/text_file.h"
 #include "datasets/wikitext_pages.h"
@@ -58,7 +59,7 @@ const std::string& WikiText2Dataset::split_name() const {
 
 std::filesystem::path WikiText2Dataset::find_file() const {
   const std::string& in_file = kFileSplits[static_cast<size_t>(split_)];
-  const std::filesystem::path path = path_;
+  const std::filesystem::path path = expand_home(path_);
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
     const std::vector<std::string> names = {
@@ -80,32 +81,39 @@ std::filesystem::path WikiText2Dataset::find_file() const {
 }
 
 Documents WikiText2Dataset::load_pages(const std::filesystem::path& file) const {
-  std::string raw;
+  PlainText read;
   if (file.extension() == ".jsonl")
-    for (const std::string& row : read_jsonl(file, "text", 0)) raw += row.empty() ? " \n" : row;
+    for (const std::string& row : read_jsonl(file, "text", 0))
+      read.text += row.empty() ? " \n" : row;
   else
-    raw = read_utf8_file(file);
+    read = read_plain_text(file);
   Documents pages;
-  for (const std::string& page : wikitext_pages(raw))
+  for (const std::string& page : wikitext_pages(read.text))
     pages.items.push_back(make_document(detokenize_wikitext(page), page));
   pages.convention = fmt::format(
       "WikiText-2 raw {}: {} pages, detokenized as lm-evaluation-harness's task wikitext does, "
       "words "
-      "and bytes of the original pages",
-      split_name(), pages.items.size());
+      "and bytes of the original pages{}",
+      split_name(), pages.items.size(), read.note);
   return pages;
 }
 
 Corpus WikiText2Dataset::load(const DatasetContext& context) const {
   const std::filesystem::path file = find_file();
-  const std::string text = file.extension() == ".jsonl" ? join_rows(read_jsonl(file, "text", 0))
-                                                        : join_wikitext_rows(read_utf8_file(file));
+  PlainText read;
+  if (file.extension() == ".jsonl") {
+    read.text = join_rows(read_jsonl(file, "text", 0));
+  } else {
+    read = read_plain_text(file);
+    read.text = join_wikitext_rows(read.text);
+  }
   Corpus corpus;
-  corpus.stream = encode_text(context, text, bos_);
+  if (!read.warning.empty()) corpus.warnings.push_back(read.warning);
+  corpus.stream = encode_text(context, read.text, bos_);
   corpus.convention = fmt::format(
       "WikiText-2 raw {}: rows (lines with their line feed, blank ones empty) joined "
-      "by \"\\n\\n\", tokenized once, {}",
-      split_name(), bos_words(context, bos_));
+      "by \"\\n\\n\"{}, tokenized once, {}",
+      split_name(), read.note, bos_words(context, bos_));
   corpus.documents = [self = *this, file] { return self.load_pages(file); };
   return finish_corpus(std::move(corpus), context, file.string());
 }

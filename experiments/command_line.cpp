@@ -69,9 +69,9 @@ void add_compare_options(CLI::App& command, CompareOptions& options) {
       ->capture_default_str();
 }
 
-void add_inspect_options(CLI::App& command, std::filesystem::path& folder,
-                         InspectOptions& options) {
-  command.add_option("MODEL", folder, "model folder")->required();
+void add_inspect_options(CLI::App& command, std::string& model, InspectOptions& options) {
+  command.add_option("MODEL", model, "model folder, mini or a name of the Hugging Face Hub")
+      ->required();
   command.add_option("--weight-bits", options.weight_bits, "bits of the linears")
       ->capture_default_str();
   command.add_option("--weight-group", options.weight_group, "-1: whole row")
@@ -156,7 +156,7 @@ void add_list(CLI::App& app, Action& action) {
 
 void add_inspect(CLI::App& app, Action& action) {
   struct Options {
-    std::filesystem::path model;
+    std::string model;
     InspectOptions inspect;
   };
   const auto options = std::make_shared<Options>();

@@ -50,7 +50,7 @@ ResolvedSweep resolve(const SweepOptions& options, Session& session) {
   for (size_t i = 0; i < sweep.runs.size(); ++i) {
     ResolvedRun& run = sweep.runs[i];
     run.fingerprints = fingerprints_of(run.config, session);
-    std::vector<std::string> identity{run.config.canonical_yaml(), run.fingerprints.model};
+    std::vector<std::string> identity{run.config.identity_yaml(), run.fingerprints.model};
     identity.insert(identity.end(), run.fingerprints.data.begin(), run.fingerprints.data.end());
     run.id = run_id(sweep.file.runs[i].slug, identity);
     run.path = options.results / sweep.file.name / (run.id + ".h5");

@@ -59,10 +59,12 @@ std::vector<PreparedEvaluation> prepare_evaluations(const RunConfig& config, Ses
       prepared.push_back(std::move(one));
       continue;
     }
-    one.batches = make_batches(made.requests, {.view = view,
-                                               .context_prefill = entry.context_prefill,
-                                               .pack = may_pack(entry, made.requests, model),
-                                               .device = source.device});
+    one.batches =
+        make_batches(made.requests, {.view = view,
+                                     .context_prefill = entry.context_prefill,
+                                     .equal_lengths = !model.source->rope().fixed_frequencies(),
+                                     .pack = may_pack(entry, made.requests, model),
+                                     .device = source.device});
     one.batches_key = fmt::format("{}|{}|{}|{}", model.fingerprint, at::toString(source.dtype),
                                   source.device.str(), key_of(one));
     prepared.push_back(std::move(one));

@@ -9,6 +9,7 @@
 #include <ostream>
 
 #include "core/base/error.h"
+#include "core/base/model_path.h"
 #include "core/generator.h"
 #include "core/torch_headers.h"
 #include "datasets/corpus.h"
@@ -69,13 +70,17 @@ struct Quantization {
   RunConfig config;
 };
 
-std::vector<int32_t> prompt_tokens(const GenerateOptions& options, const LoadedModel& model) {
+std::vector<int32_t> prompt_tokens(const GenerateOptions& options, const RunConfig& config,
+                                   const LoadedModel& model) {
   const std::string text = options.prompt ? *options.prompt : read_utf8_file(options.prompt_file);
+  if (const std::string kept = kept_as_is(options.prompt_file, text);
+      !options.prompt && !kept.empty())
+    fmt::print(stderr, "wkvq: warning: {}\n", kept);
   const DatasetContext context{.tokenizer = model.tokenizer.get(),
-                               .model_name = model.checkpoint->folder().filename().string()};
+                               .model_name = model_name(config.model.path)};
   std::vector<int32_t> tokens = encode_text(context, text, BosRule::kTokenizer);
   if (tokens.empty()) tokens.push_back(static_cast<int32_t>(model.start_token()));
-  const int64_t most = model.checkpoint->config().max_positions;
+  const int64_t most = model.checkpoint->config().longest_context();
   const auto length = static_cast<int64_t>(tokens.size());
   if (length + options.max_tokens > most)
     config_error("generate: a prompt of {} tokens and {} new ones, but the model reads at most {}",
@@ -115,7 +120,7 @@ int generate_command(const GenerateOptions& options, std::ostream& out, std::ost
   const RunConfig& config = quantization.config;
   Session session(cache_folder(options.results));
   LoadedModel& model = session.model(config.model);
-  const std::vector<int32_t> tokens = prompt_tokens(options, model);
+  const std::vector<int32_t> tokens = prompt_tokens(options, config, model);
   const auto length = static_cast<int64_t>(tokens.size());
   const KvViewOptions& view = config.method->kv().view;
   Generator generator(*model.source, quantization.blocks(session), view, quantization.storage());

@@ -39,9 +39,9 @@ Chosen choose(const LoadedModel& model, const PreparedEvaluation& prepared,
 }  // namespace
 
 std::vector<int64_t> end_tokens(const ModelConfig& config, const Tokenizer* tokenizer) {
-  std::vector<int64_t> ends;
-  if (config.eos_token >= 0) ends.push_back(config.eos_token);
-  if (tokenizer && tokenizer->eos_token() >= 0 && tokenizer->eos_token() != config.eos_token)
+  std::vector<int64_t> ends = config.end_tokens;
+  if (tokenizer && tokenizer->eos_token() >= 0 &&
+      std::find(ends.begin(), ends.end(), tokenizer->eos_token()) == ends.end())
     ends.push_back(tokenizer->eos_token());
   return ends;
 }

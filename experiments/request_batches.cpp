@@ -27,15 +27,22 @@ std::vector<int64_t> places(int64_t first, int64_t count) {
   return all;
 }
 
-void pad(RequestBatch& batch, const std::vector<Request>& requests) {
+/// Tokens that go into a padded row.
+int64_t read_of(const Request& request, const BatchingOptions& options) {
+  const bool all = request.reads_last && request.item < 0;
+  return length_of(request) - (options.equal_lengths && !all ? 1 : 0);
+}
+
+void pad(RequestBatch& batch, const std::vector<Request>& requests,
+         const BatchingOptions& options) {
   int64_t longest = 0;
-  for (const size_t i : batch.requests) longest = std::max(longest, length_of(requests[i]));
+  for (const size_t i : batch.requests) longest = std::max(longest, read_of(requests[i], options));
   batch.tokens = at::zeros({static_cast<int64_t>(batch.requests.size()), longest}, at::kLong);
   int64_t* row = batch.tokens.mutable_data_ptr<int64_t>();
   int64_t begin = 0;
   for (const size_t i : batch.requests) {
     const Request& request = requests[i];
-    std::copy(request.tokens.begin(), request.tokens.end(), row + begin);
+    std::copy_n(request.tokens.begin(), read_of(request, options), row + begin);
     batch.predictors.push_back(
         places(begin + request.score_from - 1, length_of(request) - request.score_from));
     begin += longest;
@@ -47,21 +54,24 @@ std::vector<RequestBatch> padded_batches(const std::vector<Request>& requests,
   std::vector<size_t> order(requests.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return std::pair(prefill_of(requests[a], options), length_of(requests[a])) <
-           std::pair(prefill_of(requests[b], options), length_of(requests[b]));
+    return std::pair(prefill_of(requests[a], options), read_of(requests[a], options)) <
+           std::pair(prefill_of(requests[b], options), read_of(requests[b], options));
   });
   std::vector<RequestBatch> batches;
   for (const size_t i : order) {
     const int64_t prefill = prefill_of(requests[i], options);
     const auto held = batches.empty() ? 0 : static_cast<int64_t>(batches.back().requests.size());
-    if (held == 0 || (held + 1) * length_of(requests[i]) > kBatchTokens ||
+    const bool other_length =
+        held > 0 && options.equal_lengths &&
+        read_of(requests[i], options) != read_of(requests[batches.back().requests[0]], options);
+    if (held == 0 || other_length || (held + 1) * length_of(requests[i]) > kBatchTokens ||
         batches.back().view.prefill != prefill) {
       batches.push_back({.view = options.view});
       batches.back().view.prefill = prefill;
     }
     batches.back().requests.push_back(i);
   }
-  for (RequestBatch& batch : batches) pad(batch, requests);
+  for (RequestBatch& batch : batches) pad(batch, requests, options);
   return batches;
 }
 

@@ -24,6 +24,9 @@ struct RequestBatch {
 struct BatchingOptions {
   KvViewOptions view;
   bool context_prefill = false;  ///< mode past: prefill is that of each request
+  /// RoPE's frequencies depend on the length: only requests that read as many tokens share a batch,
+  /// and a last token that the convention does not read is left out.
+  bool equal_lengths = false;
   bool pack = false;             ///< what requests have in common is computed once
   at::Device device = at::kCPU;  ///< of the packed rows' positions
 };

@@ -113,6 +113,28 @@ RunConfig read_quantization(YamlMap& map, const YamlNode& node) {
   return config;
 }
 
+/// The map or list under `key`, which must be there.
+YamlNode& child(YamlNode& map, std::string_view key) {
+  return map.find(key)->value;
+}
+
+void erase(YamlNode& map, std::string_view key) {
+  std::erase_if(map.entries, [&](const YamlEntry& entry) { return entry.key.text == key; });
+}
+
+/// Options called `from` name run files, whose ids are among the fingerprints.
+void erase_origins(YamlNode& map) {
+  erase(map, "from");
+  for (YamlEntry& entry : map.entries) erase_origins(entry.value);
+}
+
+/// Names of metrics come from the label, so it stays.
+void label_instead_of_path(YamlNode& map, const DatasetChoice& choice) {
+  if (!choice.dataset) return;
+  if (YamlEntry* path = child(map, "dataset").find("path"))
+    path->value = YamlNode::scalar(choice.dataset->label(), true);
+}
+
 /// Two metrics of one name would overwrite each other. A task's name stands for its metrics; tasks
 /// with data of their own may share one label and report acc.
 void require_distinct_names(const RunConfig& config) {
@@ -185,6 +207,23 @@ RunConfig read_quantization(const YamlNode& node) {
 }
 
 std::string RunConfig::canonical_yaml() const {
+  return block_text(canonical());
+}
+
+std::string RunConfig::identity_yaml() const {
+  YamlNode node = canonical();
+  erase(child(node, "model"), "path");
+  erase_origins(child(node, "method"));
+  if (calibration) {
+    erase_origins(child(node, "calibration"));
+    label_instead_of_path(child(node, "calibration"), calibration->data);
+  }
+  for (size_t i = 0; i < evaluations.size(); ++i)
+    label_instead_of_path(child(node, "evaluate").items[i], evaluations[i].data);
+  return block_text(node);
+}
+
+YamlNode RunConfig::canonical() const {
   YamlWriter writer;
   ModelOptions model_options = model;
   writer.begin_map("model");
@@ -214,7 +253,7 @@ std::string RunConfig::canonical_yaml() const {
     writer.end();
   }
   writer.end();
-  return block_text(writer.root());
+  return writer.root();
 }
 
 }  // namespace wkvq

@@ -81,8 +81,14 @@ struct RunConfig {
   std::string kv_mode(const EvaluationEntry& entry) const;
   /// "<metric>.<data>.<kv mode>", or "<metric>.<name>" where the user named the entry.
   std::string metric_name(const EvaluationEntry& entry, const std::string& metric) const;
-  /// Every effective value in the order of declaration: the run's identity.
+  /// Every effective value in the order of declaration: what the run file holds.
   std::string canonical_yaml() const;
+  /// The same without what only says where content lies, which fingerprints stand for: model.path
+  /// and options called `from`; data sets have their label in the place of a path.
+  std::string identity_yaml() const;
+
+ private:
+  YamlNode canonical() const;
 };
 
 /// Reads one planned run strictly. ConfigError with file:line:column.

@@ -119,8 +119,12 @@ Fingerprints fingerprints_of(const RunConfig& config, Session& session) {
     if (!config.calibration->from.empty())
       fingerprints.data.push_back(run_with_parameters(config.calibration->from));
   }
-  for (const PreparedEvaluation& one : prepare_evaluations(config, session))
+  const Tokenizer* tokenizer = session.model(config.model).tokenizer.get();
+  for (const PreparedEvaluation& one : prepare_evaluations(config, session)) {
     fingerprints.data.push_back(one.made->data_fingerprint);
+    // What is written is scored as text.
+    if (one.task().generates() && tokenizer) fingerprints.data.push_back(tokenizer->fingerprint());
+  }
   return fingerprints;
 }
 

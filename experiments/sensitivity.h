@@ -33,6 +33,10 @@ struct SensitivityPlan {
 
   /// That of the run with its key `sensitivity`.
   std::string canonical_yaml() const;
+  std::string identity_yaml() const;  ///< see RunConfig
+
+ private:
+  std::string section_yaml() const;
 };
 
 /// Reads a run's configuration with its key `sensitivity` (absent: the defaults). A setting is the

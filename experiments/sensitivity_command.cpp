@@ -63,7 +63,7 @@ int sensitivity_command(const SweepOptions& options, std::ostream& out) {
   }
   check_sensitivity(plan, session);
   const Fingerprints fingerprints = fingerprints_of(plan.run, session);
-  std::vector<std::string> identity{plan.canonical_yaml(), fingerprints.model};
+  std::vector<std::string> identity{plan.identity_yaml(), fingerprints.model};
   identity.insert(identity.end(), fingerprints.data.begin(), fingerprints.data.end());
   const std::string id = run_id(only_run(file).slug, identity);
   const std::filesystem::path path = options.results / file.name / (id + ".h5");

@@ -70,13 +70,21 @@ void SensitivityOptions::visit(OptionVisitor& v) {
   if (!weights && !keys && !values) v.reject("", "expected one of weights, keys and values");
 }
 
-std::string SensitivityPlan::canonical_yaml() const {
+std::string SensitivityPlan::section_yaml() const {
   YamlWriter writer;
   SensitivityOptions written = options;
   writer.begin_map(kSection);
   writer.write(written);
   writer.end();
-  return run.canonical_yaml() + block_text(writer.root());
+  return block_text(writer.root());
+}
+
+std::string SensitivityPlan::canonical_yaml() const {
+  return run.canonical_yaml() + section_yaml();
+}
+
+std::string SensitivityPlan::identity_yaml() const {
+  return run.identity_yaml() + section_yaml();
 }
 
 SensitivityPlan read_sensitivity(const YamlNode& node) {

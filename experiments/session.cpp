@@ -5,6 +5,8 @@
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
+#include "core/base/model_notes.h"
+#include "core/base/model_path.h"
 #include "core/base/options_text.h"
 #include "core/base/safetensors.h"
 #include "core/base/yaml_text.h"
@@ -146,14 +148,20 @@ int64_t LoadedModel::start_token() const {
   return config.eos_token >= 0 ? config.eos_token : std::max<int64_t>(0, config.bos_token);
 }
 
+void Session::tell(const std::string& text) {
+  if (told_.insert(text).second) fmt::print(stderr, "wkvq: {}\n", text);
+}
+
 LoadedModel& Session::model(const ModelOptions& options) {
   const std::string key = model_key(options);
   if (const auto found = models_.find(key); found != models_.end()) return found->second;
   const at::Device device = torch_device(options.device);
   LoadedModel model;
-  model.checkpoint = std::make_shared<const Checkpoint>(options.path);
+  const std::filesystem::path folder = resolve_model_path(options.path);
+  model.checkpoint = std::make_shared<const Checkpoint>(folder);
   model.fingerprint = model.checkpoint->fingerprint();
-  const std::filesystem::path folder(options.path);
+  for (const std::string& note : model_notes(folder, model.checkpoint->config()))
+    tell("note: " + note);
   for (const char* name : {"tokenizer.json", "tokenizer.model", "vocab.json"})
     if (!model.tokenizer && std::filesystem::exists(folder / name))
       model.tokenizer = load_tokenizer(folder);
@@ -171,7 +179,9 @@ const Corpus& Session::corpus(const ModelOptions& options, const DatasetChoice& 
   writer.write(*choice.dataset);
   const std::string key = model_key(options) + "|" + choice.name + "|" + flow_text(writer.root());
   if (const auto found = corpora_.find(key); found != corpora_.end()) return found->second;
-  return corpora_.emplace(key, choice.dataset->load(context(options))).first->second;
+  Corpus corpus = choice.dataset->load(context(options));
+  for (const std::string& warning : corpus.warnings) tell("warning: " + warning);
+  return corpora_.emplace(key, std::move(corpus)).first->second;
 }
 
 const PreparedTask& Session::requests(const ModelOptions& options, const EvaluationEntry& entry) {
@@ -188,6 +198,7 @@ const PreparedTask& Session::requests(const ModelOptions& options, const Evaluat
       entry.task->prepare({.corpus = data,
                            .text = &context(options),
                            .max_context = model(options).checkpoint->config().max_positions,
+                           .longest_context = model(options).checkpoint->config().longest_context(),
                            .data_folder = data_});
   prepared.data_fingerprint = entry.task->data_fingerprint();
   if (data && prepared.data_fingerprint.empty()) prepared.data_fingerprint = data->fingerprint;
@@ -203,7 +214,7 @@ const DatasetContext& Session::context(const ModelOptions& options) {
       .sample_self = [&](int64_t count, int64_t length,
                          int64_t seed) { return sampled(loaded, count, length, seed); },
       .vocab_size = loaded.checkpoint->config().vocab_size,
-      .model_name = loaded.checkpoint->folder().filename().string()};
+      .model_name = model_name(options.path)};
   return contexts_.emplace(key, context).first->second;
 }
 

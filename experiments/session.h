@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -59,7 +60,11 @@ class Session {
   std::vector<std::vector<int32_t>> sampled(LoadedModel& model, int64_t count, int64_t length,
                                             int64_t seed);
 
+  /// Says `text` on stderr, once a session.
+  void tell(const std::string& text);
+
   std::filesystem::path cache_, data_;
+  std::set<std::string> told_;
   std::map<std::string, LoadedModel> models_;
   std::map<std::string, Corpus> corpora_;
   std::map<std::string, DatasetContext> contexts_;

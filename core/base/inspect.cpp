@@ -5,6 +5,8 @@
 
 #include "core/base/error.h"
 #include "core/base/memory_model.h"
+#include "core/base/model_notes.h"
+#include "core/base/model_path.h"
 #include "core/base/weight_files.h"
 
 namespace wkvq {
@@ -118,10 +120,12 @@ std::string memory_text(const ModelConfig& config, const MemoryQuestion& questio
 
 }  // namespace
 
-std::string inspect_text(const std::filesystem::path& folder, const InspectOptions& options) {
+std::string inspect_text(const std::string& model, const InspectOptions& options) {
   check(options);
-  const ModelConfig config = read_model_config(folder);
-  const WeightFiles files(folder);
+  const std::filesystem::path folder = resolve_model_path(model);
+  ModelConfig config = read_model_config(folder);
+  WeightFiles files(folder);
+  files.settle_head(config);
   files.verify(config);
   const int64_t weight_group =
       options.weight_group == -1 ? config.hidden_size : options.weight_group;
@@ -133,7 +137,9 @@ std::string inspect_text(const std::filesystem::path& folder, const InspectOptio
       .context = options.context,
       .batch = options.batch,
   };
-  return architecture_text(config, files) + "\n" + memory_text(config, question);
+  std::string text = architecture_text(config, files);
+  for (const std::string& note : model_notes(folder, config)) text += "note: " + note + "\n";
+  return text + "\n" + memory_text(config, question);
 }
 
 }  // namespace wkvq

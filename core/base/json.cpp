@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/foreign_file.h"
 
 namespace wkvq {
 namespace {
@@ -39,6 +40,7 @@ nlohmann::json parse_json(std::string_view text, const std::string& source) {
   try {
     return nlohmann::json::parse(text, std::ref(strictness));
   } catch (const nlohmann::json::exception& error) {
+    refuse_foreign(source, text);
     config_error("{}: not valid JSON: {}", source, error.what());
   }
 }

@@ -73,7 +73,7 @@ std::optional<JsonFields> JsonFields::object(const std::string& name) const {
 
 void JsonFields::only(const std::vector<std::string>& known) const {
   for (const auto& [name, value] : json_->items()) {
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
+    if (!value.is_null() && std::find(known.begin(), known.end(), name) == known.end()) {
       refuse(name, fmt::format("not supported; known: {}", fmt::join(known, ", ")));
     }
   }

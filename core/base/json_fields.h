@@ -25,7 +25,7 @@ class JsonFields {
   bool boolean(const std::string& name, bool if_absent) const;
   std::optional<JsonFields> object(const std::string& name) const;
 
-  /// Refuses every field that is not in `known`.
+  /// Refuses every field that is not in `known` and not null.
   void only(const std::vector<std::string>& known) const;
 
   /// Throws ConfigError: field `name` has its value, and `expected`.

@@ -6,9 +6,11 @@
 #include <array>
 
 #include "core/base/error.h"
+#include "core/base/foreign_file.h"
 #include "core/base/json.h"
 #include "core/base/json_fields.h"
 #include "core/base/rope_config.h"
+#include "core/base/special_tokens.h"
 
 namespace wkvq {
 namespace {
@@ -83,21 +85,13 @@ const Family& family_of(const JsonFields& fields) {
 void refuse_unsupported(const JsonFields& fields) {
   using nlohmann::json;
   static const std::vector<std::pair<const char*, std::vector<json>>> neutral = {
-      {"hidden_act", {"silu", "swish"}},
-      {"partial_rotary_factor", {1.0}},
-      {"pretraining_tp", {1}},
-      {"is_encoder_decoder", {false}},
-      {"add_cross_attention", {false}},
-      {"quantization_config", {}},
-      {"num_experts", {0}},
-      {"num_local_experts", {0}},
-      {"attn_logit_softcapping", {}},
-      {"final_logit_softcapping", {}},
-      {"query_pre_attn_scalar", {}},
-      {"no_rope_layers", {json::array()}},
-      {"attention_multiplier", {1.0}},
-      {"embedding_multiplier", {1.0}},
-      {"residual_multiplier", {1.0}},
+      {"hidden_act", {"silu", "swish"}},   {"partial_rotary_factor", {1.0}},
+      {"is_encoder_decoder", {false}},     {"add_cross_attention", {false}},
+      {"quantization_config", {}},         {"num_experts", {0}},
+      {"num_local_experts", {0}},          {"attn_logit_softcapping", {}},
+      {"final_logit_softcapping", {}},     {"query_pre_attn_scalar", {}},
+      {"no_rope_layers", {json::array()}}, {"attention_multiplier", {1.0}},
+      {"embedding_multiplier", {1.0}},     {"residual_multiplier", {1.0}},
       {"logits_scaling", {1.0}},
   };
   for (const auto& [name, values] : neutral) {
@@ -187,40 +181,26 @@ void check_layer_types(const JsonFields& fields, ModelConfig& config) {
 
 void read_window(const JsonFields& fields, const Family& family, ModelConfig& config) {
   const bool opted_in = fields.boolean("use_sliding_window", false);
-  if (opted_in && !family.window_opt_in) {
-    fields.refuse("use_sliding_window", fmt::format("family {} has none", family.name));
-  }
-  if (fields.find("sliding_window") && !family.window_always && !family.window_opt_in) {
-    fields.refuse("sliding_window", fmt::format("family {} has none", family.name));
-  }
-  if (opted_in || (family.window_always && fields.find("sliding_window"))) {
+  // Fields of a window that a family has not change nothing, as in transformers.
+  if ((opted_in && family.window_opt_in) ||
+      (family.window_always && fields.find("sliding_window"))) {
     config.sliding_window = fields.integer("sliding_window", 1, kMaxPositions);
   }
   const bool named = fields.find("layer_types") != nullptr;
-  if (opted_in && !named) {
+  if (opted_in && family.window_opt_in && !named) {
     config.sliding_from_layer = fields.integer("max_window_layers", 0, kMaxLayers);
   }
   check_layer_types(fields, config);
-}
-
-/// A token id or the first of a list of them; -1 where absent or null.
-int64_t read_token(const JsonFields& fields, const char* name, int64_t vocab_size) {
-  const nlohmann::json* value = fields.find(name);
-  if (!value) return -1;
-  const nlohmann::json& first = value->is_array() && !value->empty() ? (*value)[0] : *value;
-  // 2^64 - 1 would become -1.
-  const bool fits = first.is_number_integer() &&
-                    (!first.is_number_unsigned() || first.get<uint64_t>() <= INT64_MAX);
-  if (!fits || first.get<int64_t>() < -1 || first.get<int64_t>() >= vocab_size) {
-    fields.refuse(name, fmt::format("expected a token id below vocab_size {}", vocab_size));
-  }
-  return first.get<int64_t>();
 }
 
 }  // namespace
 
 ModelConfig read_model_config(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "config.json";
+  if (std::filesystem::is_regular_file(folder))
+    config_error("{}: a file; expected the folder of a model", folder.string());
+  if (!std::filesystem::exists(path))
+    config_error("{}: no such file{}", path.string(), instead_of_model(folder));
   const nlohmann::json json = read_json_file(path);
   const JsonFields fields(json, path.string());
   const Family& family = family_of(fields);
@@ -231,9 +211,12 @@ ModelConfig read_model_config(const std::filesystem::path& folder) {
   read_biases(fields, family, config);
   read_window(fields, family, config);
   config.rope = read_rope_config(fields, config);
-  config.bos_token = read_token(fields, "bos_token_id", config.vocab_size);
-  config.eos_token = read_token(fields, "eos_token_id", config.vocab_size);
+  read_special_tokens(folder, fields, config);
   return config;
+}
+
+int64_t ModelConfig::longest_context() const {
+  return rope.scaling == RopeScaling::kDynamic ? kMaxPositions : max_positions;
 }
 
 std::vector<std::string> family_names() {

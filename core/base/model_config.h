@@ -41,7 +41,14 @@ struct ModelConfig {
       0;  ///< 0: none; else a query sees the last `sliding_window` tokens, its own included
   int64_t sliding_from_layer = 0;  ///< first layer with the window (Qwen2 `max_window_layers`)
   int64_t bos_token = -1;          ///< -1: none
-  int64_t eos_token = -1;
+  int64_t eos_token = -1;          ///< the first of them in config.json
+  /// All that end a text: `eos_token_id` of config.json and generation_config.json, in that order.
+  std::vector<int64_t> end_tokens;
+  std::vector<int64_t> further_end_tokens;  ///< those that generation_config.json adds
+
+  /// The most tokens of one sequence: max_positions, but no limit under dynamic scaling, whose
+  /// frequencies follow the length.
+  int64_t longest_context() const;
 
   /// The window of block `layer`, 0 where it has none.
   int64_t window_of(int64_t layer) const {
@@ -49,8 +56,11 @@ struct ModelConfig {
   }
 };
 
-/// Reads `folder`/config.json. ConfigError names the field that is missing, malformed or not
-/// supported.
+/// Most positions that a configuration may name.
+inline constexpr int64_t kMaxPositions = int64_t{1} << 31;
+
+/// Reads `folder`/config.json and the end tokens of generation_config.json. ConfigError names the
+/// field that is missing, malformed or not supported.
 ModelConfig read_model_config(const std::filesystem::path& folder);
 
 /// The names in the family table.

@@ -7,8 +7,11 @@
 namespace wkvq {
 namespace {
 
+/// Where neither spelling is there, it is the default (transformers 5), unless a factor asks for
+/// more.
 RopeScaling scaling_kind(const JsonFields& rope) {
   const char* key = rope.find("rope_type") ? "rope_type" : "type";
+  if (!rope.find(key) && !rope.find("factor")) return RopeScaling::kNone;
   const std::string kind = rope.text(key);
   if (kind == "default") return RopeScaling::kNone;
   if (kind == "linear") return RopeScaling::kLinear;
@@ -18,8 +21,10 @@ RopeScaling scaling_kind(const JsonFields& rope) {
 }
 
 void read_scaling(const JsonFields& rope, const ModelConfig& config, RopeConfig& result) {
+  // `finetuned` of older files says something about the model, not about the computation.
   rope.only({"type", "rope_type", "rope_theta", "factor", "low_freq_factor", "high_freq_factor",
-             "original_max_position_embeddings"});
+             "original_max_position_embeddings", "partial_rotary_factor", "finetuned"});
+  if (rope.find("partial_rotary_factor")) rope.number("partial_rotary_factor", 1.0, 1.0);
   result.scaling = scaling_kind(rope);
   if (result.scaling == RopeScaling::kNone) return;
   result.factor = rope.number("factor", 1.0, 1e6);
@@ -53,8 +58,10 @@ RopeConfig read_rope_config(const JsonFields& fields, const ModelConfig& config)
   if (fields.find("rope_theta")) result.theta = fields.number("rope_theta", 1.0, 1e15);
   const std::optional<JsonFields> scaling = fields.object("rope_scaling");
   const std::optional<JsonFields> parameters = fields.object("rope_parameters");
-  if (scaling && parameters) fields.refuse("rope_parameters", "rope_scaling is given too");
-  if (scaling) read_scaling(*scaling, config, result);
+  const bool twice = scaling && parameters;
+  if (twice && *fields.find("rope_scaling") != *fields.find("rope_parameters"))
+    fields.refuse("rope_parameters", "rope_scaling is given too, and says otherwise");
+  if (scaling && !twice) read_scaling(*scaling, config, result);
   if (parameters) {
     if (parameters->find("rope_theta")) {
       result.theta = parameters->number("rope_theta", 1.0, 1e15);

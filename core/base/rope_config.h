@@ -5,9 +5,6 @@
 
 namespace wkvq {
 
-/// Most positions that a configuration may name.
-constexpr int64_t kMaxPositions = int64_t{1} << 31;
-
 /// Reads `rope_theta` with `rope_scaling` or the newer `rope_parameters` of config.json. `config`
 /// holds max_positions and head_dim already. ConfigError names a kind of scaling, or a key of it,
 /// that is not supported.

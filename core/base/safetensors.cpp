@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/foreign_file.h"
 #include "core/base/json.h"
 
 namespace wkvq {
@@ -178,11 +179,13 @@ void SafetensorsFile::parse_header() {
   uint64_t length = 0;
   std::memcpy(&length, mapping_, kLengthBytes);
   if (length > kMaxHeaderBytes || length > size_ - kLengthBytes) {
+    refuse_foreign(path_, bytes().substr(0, 512));
     config_error("{}: header length {}, expected at most {} (the file has {} bytes)", file, length,
                  std::min<uint64_t>(kMaxHeaderBytes, size_ - kLengthBytes), size_);
   }
   const std::string_view text = bytes().substr(kLengthBytes, length);
   if (text.empty() || text.front() != '{') {
+    refuse_foreign(path_, bytes().substr(0, 512));
     config_error("{}: header does not start with '{{'", file);
   }
   const nlohmann::json header = parse_json(text, file);

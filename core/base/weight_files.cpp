@@ -4,10 +4,12 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 #include <string_view>
 
 #include "core/base/error.h"
+#include "core/base/foreign_file.h"
 #include "core/base/json.h"
 #include "core/base/json_fields.h"
 #include "core/base/model_tensors.h"
@@ -32,8 +34,9 @@ void check_shard_name(const std::filesystem::path& index, const std::string& nam
 
 /// Tensors that published checkpoints hold beside the weights.
 bool may_be_ignored(const std::string& name, const ModelConfig& config) {
-  return name.ends_with("rotary_emb.inv_freq") ||
-         (config.tie_embeddings && name == "lm_head.weight");
+  const bool buffer = name.find("rotary_emb.") != std::string::npos ||
+                      name.ends_with("attn.masked_bias") || name.ends_with("attn.bias_mask");
+  return buffer || (config.tie_embeddings && name == "lm_head.weight");
 }
 
 std::string without_prefix(const std::string& name) {
@@ -80,7 +83,8 @@ WeightFiles::WeightFiles(const std::filesystem::path& folder) : folder_(folder) 
   } else if (std::filesystem::exists(index)) {
     open_shards(index);
   } else {
-    config_error("{}: neither model.safetensors nor model.safetensors.index.json", folder.string());
+    config_error("{}: neither model.safetensors nor model.safetensors.index.json{}",
+                 folder.string(), instead_of_model(folder));
   }
 }
 
@@ -111,16 +115,18 @@ void WeightFiles::open_shards(const std::filesystem::path& index) {
       config_error("{}: weight_map names {}, which is not there", index.string(), path.string());
     }
     files_.push_back(std::make_unique<SafetensorsFile>(path));
-    for (const std::string& tensor : tensors) {
-      tensors_[tensor] = {files_.back().get(), &files_.back()->at(tensor)};
-    }
+    std::set<std::string> absent = tensors;
     for (const TensorEntry& entry : files_.back()->tensors()) {
-      if (!tensors.contains(entry.name)) {
+      // A tensor that the index does not name counts like the others, as in transformers.
+      const bool elsewhere = !tensors.contains(entry.name) && map->contains(entry.name);
+      if (elsewhere || tensors_.contains(entry.name)) {
         config_error("{}: tensor '{}' is here, but {} puts it {}", path.string(), entry.name,
-                     index.string(),
-                     map->contains(entry.name) ? (*map)[entry.name].dump() : "nowhere");
+                     index.string(), elsewhere ? (*map)[entry.name].dump() : "into two files");
       }
+      tensors_[entry.name] = {files_.back().get(), &entry};
+      absent.erase(entry.name);
     }
+    for (const std::string& tensor : absent) missing_[tensor] = path.string();
   }
 }
 
@@ -132,7 +138,33 @@ const StoredTensor* WeightFiles::find(const std::string& name) const {
 
 const StoredTensor& WeightFiles::at(const std::string& name) const {
   if (const StoredTensor* tensor = find(name)) return *tensor;
+  const auto promised = missing_.find(name);
+  if (promised != missing_.end()) {
+    config_error("{}: no tensor '{}', which the index puts here", promised->second, name);
+  }
   config_error("{}: no tensor '{}'", folder_.string(), name);
+}
+
+void WeightFiles::settle_head(ModelConfig& config) {
+  if (!config.tie_embeddings) return;
+  const StoredTensor* head = find("lm_head.weight");
+  if (head && !find("model.embed_tokens.weight"))
+    tensors_["model.embed_tokens.weight"] = StoredTensor(*head);
+  config.tie_embeddings = !has_other_head();
+}
+
+bool WeightFiles::has_other_head() const {
+  const StoredTensor* head = find("lm_head.weight");
+  const StoredTensor* embedding = find("model.embed_tokens.weight");
+  if (!head || !embedding) return false;
+  const TensorEntry& left = *head->entry;
+  const TensorEntry& right = *embedding->entry;
+  const bool equal = left.dtype == right.dtype && left.shape == right.shape &&
+                     left.bytes == right.bytes &&
+                     (left.bytes == 0 || std::memcmp(left.data, right.data, left.bytes) == 0);
+  head->file->release(left);
+  embedding->file->release(right);
+  return !equal;
 }
 
 void WeightFiles::verify(const ModelConfig& config) const {
@@ -156,6 +188,8 @@ void WeightFiles::verify(const ModelConfig& config) const {
     }
     known.insert(tensor.entry->name);
   }
+  for (const auto& [name, file] : missing_)
+    if (!may_be_ignored(name, config)) at(name);
   for (const auto& [name, tensor] : tensors_) {
     if (known.contains(name) || may_be_ignored(name, config)) continue;
     config_error("{}: tensor '{}' is not part of family {} as config.json describes it",
@@ -178,6 +212,8 @@ std::string WeightFiles::dtypes() const {
 std::string WeightFiles::fingerprint() const {
   Hash hash;
   hash.add(read_text_file(folder_ / "config.json"));
+  for (const int64_t token : read_model_config(folder_).further_end_tokens)
+    hash.add(fmt::format("end {}\n", token));
   for (const auto& [name, tensor] : tensors_) {
     hash.add(fmt::format("{} {} [{}]\n", name, tensor.entry->dtype,
                          fmt::join(tensor.entry->shape, ",")));

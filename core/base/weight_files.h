@@ -18,8 +18,8 @@ struct StoredTensor {
 };
 
 /// The weights of a model folder: model.safetensors or, without it, the shards that
-/// model.safetensors.index.json names. ConfigError for a missing file, a shard outside the folder,
-/// a tensor that is not in the shard the index says, or twice.
+/// model.safetensors.index.json names, with what they hold beside its list. ConfigError for a
+/// missing file, a shard outside the folder, a tensor that is in another shard than the index says.
 class WeightFiles {
  public:
   explicit WeightFiles(const std::filesystem::path& folder);
@@ -28,8 +28,14 @@ class WeightFiles {
   /// there is none.
   const StoredTensor& at(const std::string& name) const;
 
+  /// What the files hold wins over `tie_word_embeddings` of config.json, as in transformers 5: a
+  /// head beside an embedding of other values unties `config`, and one that is stored alone stands
+  /// for the embedding too. To be called before verify().
+  void settle_head(ModelConfig& config);
+
   /// Holds exactly the tensors that `config` asks for, with their shapes and a floating-point type.
-  /// ConfigError names the first that is missing, wrong or superfluous.
+  /// ConfigError names the first that is missing, wrong or superfluous. Buffers that older
+  /// versions of transformers stored (rotary_emb, masked_bias) are no weights.
   void verify(const ModelConfig& config) const;
 
   /// Size of all files.
@@ -38,18 +44,22 @@ class WeightFiles {
   /// The stored types, "BF16" or "BF16, F32".
   std::string dtypes() const;
 
-  /// 32 hexadecimal digits: XXH3-128 over config.json, names, types and shapes, and the data. Of a
-  /// file above 256 MB the data is sampled: its first and last MiB and 64 more evenly spaced.
+  /// 32 hexadecimal digits: XXH3-128 over config.json, the end tokens that generation_config.json
+  /// adds, names, types and shapes, and the data. Of a file above 256 MB the data is sampled: its
+  /// first and last MiB and 64 more evenly spaced.
   std::string fingerprint() const;
 
  private:
   void open_single(const std::filesystem::path& path);
   void open_shards(const std::filesystem::path& index);
   const StoredTensor* find(const std::string& name) const;
+  /// Compares all bytes where they are equal.
+  bool has_other_head() const;
 
   std::filesystem::path folder_;
   std::vector<std::unique_ptr<SafetensorsFile>> files_;
   std::map<std::string, StoredTensor> tensors_;
+  std::map<std::string, std::string> missing_;  ///< in the index alone; where it should be
 };
 
 }  // namespace wkvq

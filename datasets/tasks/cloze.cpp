@@ -113,9 +113,9 @@ std::string ClozeTask::summary() const {
 std::vector<Request> ClozeTask::prepare(const TaskInputs& inputs) {
   const Corpus& corpus = *inputs.corpus;
   const int64_t whole = length_ + continuation_;
-  if (whole > inputs.max_context) {
+  if (whole > inputs.most()) {
     config_error("cloze: context {} + continuation {} tokens, but the model reads at most {}",
-                 length_, continuation_, inputs.max_context);
+                 length_, continuation_, inputs.most());
   }
   const auto pieces = pieces_of(corpus);
   const Spans questions(pieces, whole);

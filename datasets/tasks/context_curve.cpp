@@ -34,9 +34,9 @@ std::vector<Request> ContextCurveTask::prepare(const TaskInputs& inputs) {
       config_error(
           "context_curve: windows of {} and {} tokens; expected equal lengths: set context", length,
           request.tokens.size());
-  if (length > inputs.max_context)
+  if (length > inputs.most())
     config_error("context_curve: windows of {} tokens, but the model reads at most {}: set context",
-                 length, inputs.max_context);
+                 length, inputs.most());
   if (length - 1 < buckets_)
     config_error("context_curve: {} buckets for {} scored positions; expected no more than those",
                  buckets_, length - 1);

@@ -24,9 +24,9 @@ std::vector<Request> LlamaCppPerplexityTask::prepare(const TaskInputs& inputs) {
   if (!corpus.windows.empty())
     config_error("llama_cpp_perplexity: fixed windows; expected running text ({})",
                  corpus.convention);
-  if (context_ > inputs.max_context)
+  if (context_ > inputs.most())
     config_error("llama_cpp_perplexity: context {}, but the model reads at most {}", context_,
-                 inputs.max_context);
+                 inputs.most());
   const auto given = static_cast<int64_t>(corpus.stream.size());
   if (given / context_ < 2)
     config_error("llama_cpp_perplexity: {} tokens given, expected two chunks of {} or more ({})",

@@ -34,9 +34,9 @@ std::vector<Request> PerplexityTask::prepare(const TaskInputs& inputs) {
   int64_t longest = 0;
   for (const auto& window : windows) {
     const int64_t size = static_cast<int64_t>(window.size());
-    if (size > inputs.max_context) {
+    if (size > inputs.most()) {
       config_error("perplexity: windows of {} tokens, but the model reads at most {}: set context",
-                   size, inputs.max_context);
+                   size, inputs.most());
     }
     if (size <= score_from_) {
       config_error("perplexity: score_from {} leaves nothing to score in a window of {} tokens",

@@ -39,7 +39,9 @@ std::vector<Request> rolling_windows(const std::vector<int32_t>& tokens, int32_t
     const int64_t begin = std::max<int64_t>(0, done + fresh - length);
     // Token i of the document is text[i + 1]: [begin, done + fresh] is what stands before the fresh
     // tokens and these.
-    requests.push_back({{text.begin() + begin, text.begin() + done + fresh + 1}, done + 1 - begin});
+    requests.push_back({.tokens = {text.begin() + begin, text.begin() + done + fresh + 1},
+                        .score_from = done + 1 - begin,
+                        .reads_last = false});
   }
   return requests;
 }
@@ -61,9 +63,9 @@ std::string RollingPerplexityTask::summary() const {
 
 std::vector<Request> RollingPerplexityTask::prepare(const TaskInputs& inputs) {
   const int64_t length = context_ > 0 ? context_ : inputs.max_context;
-  if (length > inputs.max_context)
+  if (length > inputs.most())
     config_error("rolling_perplexity: context {}, but the model reads at most {}", length,
-                 inputs.max_context);
+                 inputs.most());
   if (!inputs.corpus->documents)
     config_error(
         "rolling_perplexity: no documents to keep apart; expected data set wikitext2, "

@@ -137,7 +137,7 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& path
   };
   BpeStages stages;
   stages.where = path.string();
-  stages.fingerprint = hash_of({bytes, config.bytes});
+  stages.fingerprint = hash_of({bytes, config.bytes + config.more_bytes});
   if (root.has("normalizer")) stages.normalizer = Normalizer(component("normalizer"));
   if (root.has("pre_tokenizer")) stages.pre_tokenizer = PreTokenizer(component("pre_tokenizer"));
   if (root.has("decoder")) stages.decoder = Decoder(component("decoder"));
@@ -153,30 +153,6 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& path
     }
   }
   return std::make_unique<BpeTokenizer>(std::move(stages), config);
-}
-
-std::unique_ptr<Tokenizer> load_gpt2_files(const std::filesystem::path& folder,
-                                           const TokenizerConfig& config) {
-  const std::string vocabulary_name = (folder / "vocab.json").string();
-  const std::string merges_name = (folder / "merges.txt").string();
-  const std::string vocabulary = read_file(vocabulary_name);
-  const std::string merges = read_file(merges_name);
-  const auto json = parse_json(vocabulary, vocabulary_name);
-  const JsonNode::Json byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", false}};
-  BpeStages stages;
-  stages.where = vocabulary_name;
-  stages.fingerprint = hash_of({vocabulary, merges, config.bytes});
-  stages.bpe = read_bpe_files(JsonNode(json, vocabulary_name), merges, merges_name);
-  stages.pre_tokenizer = PreTokenizer(JsonNode(byte_level, "GPT-2"));
-  stages.decoder = Decoder(JsonNode(byte_level, "GPT-2"));
-  TokenizerConfig completed = config;
-  const std::string end = config.eos_token.value_or("<|endoftext|>");
-  if (!completed.bos_token) completed.bos_token = end;
-  completed.eos_token = end;
-  for (const auto& [token, id] : stages.bpe.vocabulary) {
-    if (token == end) stages.added_tokens.push_back({.id = id, .content = end, .special = true});
-  }
-  return std::make_unique<BpeTokenizer>(std::move(stages), completed);
 }
 
 }  // namespace wkvq

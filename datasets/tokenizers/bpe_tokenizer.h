@@ -29,7 +29,7 @@ struct BpeStages {
   std::string fingerprint;
 };
 
-/// tokenizer.json, or GPT-2's pair vocab.json and merges.txt.
+/// tokenizer.json, or the pair vocab.json and merges.txt.
 class BpeTokenizer final : public Tokenizer {
  public:
   BpeTokenizer(BpeStages stages, const TokenizerConfig& config);
@@ -62,8 +62,10 @@ class BpeTokenizer final : public Tokenizer {
 std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& path,
                                                const TokenizerConfig& config);
 
-/// Reads vocab.json and merges.txt of `folder` as GPT-2's tokenizer.
-std::unique_ptr<Tokenizer> load_gpt2_files(const std::filesystem::path& folder,
-                                           const TokenizerConfig& config);
+/// Reads vocab.json and merges.txt of `folder` as the class that tokenizer_config.json names:
+/// GPT2Tokenizer (also where none is named and config.json is of no Qwen model) or Qwen2Tokenizer.
+/// ConfigError for any other.
+std::unique_ptr<Tokenizer> load_bpe_files(const std::filesystem::path& folder,
+                                          const TokenizerConfig& config);
 
 }  // namespace wkvq

@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "core/base/error.h"
+#include "core/base/foreign_file.h"
 
 namespace wkvq {
 
@@ -19,6 +20,7 @@ std::string read_file(const std::filesystem::path& path) {
   }
   std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   if (file.bad()) config_error("{}: read error", path.string());
+  if (bytes.size() < 1024) refuse_foreign(path, bytes);  // a pointer, an answer of a server
   return bytes;
 }
 

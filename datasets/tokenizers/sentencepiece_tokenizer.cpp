@@ -23,7 +23,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::filesystem::path& path
       legacy_(config.legacy.value_or(true)),
       prefix_space_(config.add_prefix_space.value_or(true)) {
   std::string bytes = read_file(path);
-  fingerprint_ = hash_of({bytes, config.bytes});
+  fingerprint_ = hash_of({bytes, config.bytes + config.more_bytes});
   model_ = read_sentencepiece_model(bytes, path.string());
   load(bytes, path);
   // Scores of unigram pieces are summed along the text: cut elsewhere, they could round otherwise.

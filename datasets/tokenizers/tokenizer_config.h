@@ -9,9 +9,12 @@
 
 namespace wkvq {
 
-/// What tokenizer_config.json says; a member is absent where the file does not have it.
+/// What tokenizer_config.json says; a member is absent where the file does not have it. Where it
+/// has no `added_tokens_decoder`, added_tokens.json and special_tokens_map.json fill in, as in
+/// transformers.
 struct TokenizerConfig {
   std::string bytes;            ///< the file, empty where there is none
+  std::string more_bytes;       ///< of the files that fill in
   std::string where;            ///< its name in messages
   std::string tokenizer_class;  ///< empty where absent
   std::optional<std::string> bos_token, eos_token, unk_token;
@@ -26,7 +29,7 @@ struct TokenizerConfig {
   }
 };
 
-/// Reads `folder`/tokenizer_config.json, which may be missing.
+/// Reads `folder`/tokenizer_config.json and what fills in; each may be missing.
 TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder);
 
 }  // namespace wkvq

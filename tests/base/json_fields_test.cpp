@@ -83,13 +83,13 @@ TEST_CASE("json fields: messages about a nested object say where it is") {
   REQUIRE_CONFIG_ERROR(JsonFields(object["list"], "here"), "here: expected an object, got []");
 }
 
-TEST_CASE("json fields: only() refuses the first field that nobody knows, a null one too") {
+TEST_CASE("json fields: only() refuses the first field that nobody knows, a null one is absent") {
   const json object = {{"factor", 2}, {"type", "linear"}, {"zeta", nullptr}};
   const JsonFields fields(object, "f");
   CHECK_NOTHROW(fields.only({"type", "factor", "zeta", "other"}));
   REQUIRE_CONFIG_ERROR(fields.only({"type", "zeta"}),
                        "field 'factor' is 2; not supported; known: type, zeta");
-  REQUIRE_CONFIG_ERROR(fields.only({"type", "factor"}), "field 'zeta' is absent; not supported");
+  CHECK_NOTHROW(fields.only({"type", "factor"}));
 }
 
 TEST_CASE("json fields: a long value does not bury the message") {

@@ -135,8 +135,8 @@ TEST_CASE("config: windows are always on, opt-in or unknown by family") {
   CHECK(mistral.window_of(2) == 16);
   CHECK(with("mistral", "sliding_window", nullptr).sliding_window == 0);
   refused("mistral", "sliding_window", 0, "from 1");
-  refused("mistral", "use_sliding_window", true, "family mistral has none");
-  refused("llama", "sliding_window", 16, "family llama has none");
+  CHECK(with("mistral", "use_sliding_window", true).sliding_window == 0);  // Mistral reads no such
+  CHECK(with("llama", "sliding_window", 16).sliding_window == 0);
 
   json qwen = small("qwen2");
   qwen["sliding_window"] = 16;
@@ -162,11 +162,12 @@ TEST_CASE("config: token ids lie in the vocabulary, of a list the first counts")
     CHECK(id(0) == 0);
     CHECK(id(99) == 99);
     CHECK(id({7, 8, 9}) == 7);
+    CHECK(id({-1, 8}) == 8);
     CHECK(id(-1) == -1);
+    CHECK(id(json::array()) == -1);
     CHECK(id(nullptr) == -1);
-    for (const json& bad :
-         {json(100), json(-2), json(1.0), json("1"), json::array(), json::array({100, 1}),
-          json::array({nullptr}), json(uint64_t{1} << 63), json(UINT64_MAX)}) {
+    for (const json& bad : {json(100), json(-2), json(1.0), json("1"), json::array({100, 1}),
+                            json::array({nullptr}), json(uint64_t{1} << 63), json(UINT64_MAX)}) {
       INFO(bad.dump());
       refused("llama", field, bad, "expected a token id below vocab_size 100");
     }

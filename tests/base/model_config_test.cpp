@@ -97,13 +97,43 @@ TEST_CASE("what is not supported is refused by the name of its field") {
   refused("llama_mha", "model_type", nullptr, "missing");
   refused("llama_mha", "hidden_act", "gelu", "\"gelu\"; only \"silu\"");
   refused("llama_mha", "partial_rotary_factor", 0.5, "0.5");
-  refused("llama_mha", "pretraining_tp", 2, "only 1");
   refused("llama_mha", "num_local_experts", 8, "8");
   refused("llama_mha", "quantization_config", {{"bits", 4}}, "not supported");
-  refused("llama_mha", "sliding_window", 8, "family llama has none");
-  refused("llama_mha", "use_sliding_window", true, "family llama has none");
   refused("mistral_window", "attention_bias", true, "family mistral has none");
   refused("qwen3", "mlp_bias", true, "family qwen3 has none");
+}
+
+TEST_CASE("fields that change nothing, as in transformers, are no obstacle") {
+  test::ModelFolder folder("llama_mha");
+  const int64_t positions = read_model_config(folder.path()).max_positions;
+  folder.set("pretraining_tp", 2);  // the same products in slices
+  folder.set("sliding_window", 8);  // LLaMA's attention has none
+  folder.set("use_sliding_window", true);
+  folder.set("rope_scaling", nullptr);
+  folder.set("torch_dtype", "BFloat16");
+  const ModelConfig config = read_model_config(folder.path());
+  CHECK(config.sliding_window == 0);
+  CHECK(config.max_positions == positions);
+  CHECK(config.longest_context() == positions);
+}
+
+TEST_CASE("every end token of both files ends a text") {
+  test::ModelFolder folder("llama_mha");
+  using Ids = std::vector<int64_t>;
+  const auto ends = [&] { return read_model_config(folder.path()).end_tokens; };
+  CHECK(ends() == Ids{2});
+  folder.set("eos_token_id", {7, 5});
+  CHECK(ends() == Ids{7, 5});
+  CHECK(read_model_config(folder.path()).eos_token == 7);
+  test::write_file(folder / "generation_config.json", R"({"eos_token_id": [5, 9, 11]})");
+  CHECK(ends() == Ids{7, 5, 9, 11});
+  test::write_file(folder / "generation_config.json", R"({"eos_token_id": 3})");
+  CHECK(ends() == Ids{7, 5, 3});
+  folder.set("eos_token_id", json::array());
+  CHECK(ends() == Ids{3});
+  CHECK(read_model_config(folder.path()).eos_token == -1);
+  test::write_file(folder / "generation_config.json", R"({"eos_token_id": 64})");
+  REQUIRE_CONFIG_ERROR(ends(), "generation_config.json: field 'eos_token_id' is 64; expected");
 }
 
 TEST_CASE("RoPE scalings that are not supported are refused") {

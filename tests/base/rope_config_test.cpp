@@ -34,7 +34,14 @@ TEST_CASE("rope: nothing given is plain RoPE, default says the same") {
   for (const json& fields :
        {json::object(), json{{"rope_scaling", nullptr}}, json{{"rope_parameters", nullptr}},
         json{{"rope_scaling", {{"type", "default"}}}},
-        json{{"rope_parameters", {{"rope_type", "default"}}}}}) {
+        json{{"rope_parameters", {{"rope_type", "default"}}}},
+        // transformers 5 leaves the type out, and moves other fields in here.
+        json{{"rope_parameters", json::object()}},
+        json{{"rope_parameters", {{"rope_theta", 10000.0}, {"partial_rotary_factor", 1.0}}}},
+        json{{"rope_theta", nullptr}, {"rope_parameters", {{"rope_theta", 10000.0}}}},
+        json{{"rope_parameters", {{"rope_type", nullptr}, {"mscale", nullptr}}}},
+        json{{"rope_scaling", {{"type", "default"}}},
+             {"rope_parameters", {{"type", "default"}}}}}) {
     INFO(fields.dump());
     const RopeConfig rope = read(fields);
     CHECK(rope.theta == 10000.0);
@@ -98,6 +105,10 @@ TEST_CASE("rope: kinds and keys that are not known are refused by name") {
   refused({{"type", "yarn"}, {"factor", 2.0}}, "is \"yarn\"; known: default, linear");
   refused({{"type", "Linear"}, {"factor", 2.0}}, "is \"Linear\"; known");
   refused({{"factor", 2.0}}, "field 'type' is missing");
+  refused({{"rope_theta", 5.0}, {"partial_rotary_factor", 0.5}}, "'partial_rotary_factor' is 0.5");
+  REQUIRE_CONFIG_ERROR(read({{"rope_scaling", {{"type", "linear"}, {"factor", 2}}},
+                             {"rope_parameters", {{"type", "default"}}}}),
+                       "rope_scaling is given too, and says otherwise");
   refused({{"type", 3}}, "field 'type' is 3; expected a string");
   refused({{"type", "linear"}, {"factor", 2.0}, {"mscale", 1.0}}, "'mscale' is 1.0; not supported");
   refused({{"type", "linear"}, {"factor", 0.99}}, "'factor' is 0.99; expected a number from 1");

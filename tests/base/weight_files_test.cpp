@@ -102,6 +102,97 @@ TEST_CASE("hostile indexes are refused") {
   }
 }
 
+TEST_CASE(
+    "an index may name what no shard holds and leave out what one holds, where it changes "
+    "nothing") {
+  const test::ModelFolder folder("llama_sharded_bf16");
+  const std::string first = "model-00001-of-00002.safetensors";
+  const auto rewrite = [&](const auto& change) {
+    const SafetensorsFile file(folder / first);
+    std::vector<TensorEntry> tensors = file.tensors();
+    change(tensors);
+    write_safetensors(folder / first, tensors, file.metadata());
+  };
+  static const std::vector<float> zeros(16);
+  const auto add = [&](const std::string& name) {
+    rewrite([&](std::vector<TensorEntry>& tensors) {
+      tensors.push_back({.name = name,
+                         .dtype = "F32",
+                         .shape = {16},
+                         .data = reinterpret_cast<const std::byte*>(zeros.data()),
+                         .bytes = 64});
+    });
+  };
+  SECTION("buffers of older versions, in the index alone") {
+    edit_index(folder, "model.layers.0.self_attn.rotary_emb.inv_freq", first);
+    edit_index(folder, "model.layers.0.self_attn.masked_bias", first);
+    CHECK(refusal(folder).empty());
+  }
+  SECTION("buffers of older versions, in a shard alone") {
+    for (const char* name : {"model.layers.0.self_attn.rotary_emb.inv_freq",
+                             "model.rotary_emb.cos_cached", "model.layers.1.self_attn.masked_bias"})
+      add(name);
+    CHECK(refusal(folder).empty());
+  }
+  SECTION("a tied head, in the index alone") {
+    nlohmann::json index = read_json_file(folder / kIndex);
+    const std::string shard = index["weight_map"]["lm_head.weight"];
+    const SafetensorsFile file(folder / shard);
+    std::vector<TensorEntry> tensors = file.tensors();
+    std::erase_if(tensors, [](const TensorEntry& entry) { return entry.name == "lm_head.weight"; });
+    write_safetensors(folder / "new.safetensors", tensors, file.metadata());
+    std::filesystem::rename(folder / "new.safetensors", folder / shard);
+    CHECK(contains(refusal(folder), "no tensor 'lm_head.weight', which the index puts here"));
+    nlohmann::json config = read_json_file(folder / "config.json");
+    config["tie_word_embeddings"] = true;
+    test::write_file(folder / "config.json", config.dump());
+    CHECK(refusal(folder).empty());
+    WeightFiles files(folder.path());
+    ModelConfig tied = read_model_config(folder.path());
+    files.settle_head(tied);
+    CHECK(tied.tie_embeddings);
+  }
+  SECTION("a weight that the index leaves out counts, one that nobody knows is refused") {
+    nlohmann::json index = read_json_file(folder / kIndex);
+    index["weight_map"].erase("model.norm.weight");
+    test::write_file(folder / kIndex, index.dump());
+    CHECK(refusal(folder).empty());
+    add("model.layers.0.self_attn.q_proj.lora");
+    CHECK(contains(refusal(folder), "q_proj.lora' is not part of family llama"));
+  }
+}
+
+TEST_CASE("a head of other values than the embedding counts, whatever config.json says of tying") {
+  test::ModelFolder folder("llama_mha");
+  folder.set("tie_word_embeddings", true);
+  const auto settled = [&] {
+    WeightFiles files(folder.path());
+    ModelConfig config = read_model_config(folder.path());
+    files.settle_head(config);
+    files.verify(config);
+    return config.tie_embeddings;
+  };
+  const auto of = [](std::vector<TensorEntry>& tensors, const char* name) {
+    return std::find_if(tensors.begin(), tensors.end(),
+                        [&](const TensorEntry& entry) { return entry.name.ends_with(name); });
+  };
+  CHECK_FALSE(settled());
+  SECTION("equal values are a tied head") {
+    folder.rewrite([&](std::vector<TensorEntry>& tensors) {
+      of(tensors, "lm_head.weight")->data = of(tensors, "embed_tokens.weight")->data;
+    });
+    CHECK(settled());
+  }
+  SECTION("a head stored alone is the embedding too") {
+    folder.rewrite([&](std::vector<TensorEntry>& tensors) {
+      tensors.erase(of(tensors, "embed_tokens.weight"));
+    });
+    CHECK(settled());
+    folder.set("tie_word_embeddings", false);
+    REQUIRE_CONFIG_ERROR(settled(), "no tensor 'model.embed_tokens.weight'");
+  }
+}
+
 TEST_CASE("the fingerprint changes with data, names and configuration") {
   test::ModelFolder folder("llama_mha");
   const auto fingerprint = [&] { return WeightFiles(folder.path()).fingerprint(); };
@@ -119,6 +210,12 @@ TEST_CASE("the fingerprint changes with data, names and configuration") {
   }
   SECTION("configuration") {
     folder.set("rope_theta", 20000.0);
+    CHECK(before != fingerprint());
+  }
+  SECTION("end tokens of generation_config.json, not how it samples") {
+    test::write_file(folder / "generation_config.json", R"({"temperature": 0.6})");
+    CHECK(before == fingerprint());
+    test::write_file(folder / "generation_config.json", R"({"eos_token_id": [2, 3]})");
     CHECK(before != fingerprint());
   }
 }

@@ -9,21 +9,53 @@ namespace {
 
 using test::ByteTokenizer;
 
-TEST_CASE("text: the whole file, byte for byte") {
+TEST_CASE("text: the whole file as Python opens it") {
   const test::TemporaryFolder folder;
   const auto path = folder / "story.txt";
-  test::write_file(path, "a\n\n b\r\n");
+  test::write_file(path, "a\n\n b\n");
   const ByteTokenizer tokenizer(true);
   const auto text = test::dataset("text", {{"path", path.string()}});
   const Corpus corpus = text->load(test::context_of(&tokenizer));
-  CHECK(tokenizer.decode(corpus.stream) == "<s>a\n\n b\r\n");
+  CHECK(tokenizer.decode(corpus.stream) == "<s>a\n\n b\n");
   CHECK(corpus.windows.empty());
   CHECK(corpus.convention ==
         "text story: whole file, tokenized once, one BOS at the start (tokenizer default)");
   CHECK(corpus.fingerprint.size() == 32);
   CHECK(text->label() == "story");
   const auto none = test::dataset("text", {{"path", path.string()}, {"bos", "none"}});
-  CHECK(none->load(test::context_of(&tokenizer)).stream.size() == 7);
+  CHECK(none->load(test::context_of(&tokenizer)).stream.size() == 6);
+}
+
+TEST_CASE("text: line ends are line feeds, counted in the convention; a byte order mark stays") {
+  const test::TemporaryFolder folder;
+  const ByteTokenizer tokenizer(false);
+  const auto load = [&](const std::string& bytes) {
+    test::write_file(folder / "story.txt", bytes);
+    const auto text = test::dataset("text", {{"path", (folder / "story.txt").string()}});
+    return text->load(test::context_of(&tokenizer));
+  };
+  const Corpus plain = load("a\n\nb\nc");
+  const Corpus windows = load("a\r\n\r\nb\rc");
+  CHECK(windows.stream == plain.stream);
+  CHECK(windows.fingerprint == plain.fingerprint);
+  CHECK(windows.convention.starts_with(
+      "text story: whole file, 2 line ends CR LF read as LF, 1 lone CR read as LF, tokenized"));
+  CHECK(windows.documents().items[0].text == "a\n\nb\nc");
+  CHECK(windows.documents().items[0].bytes == 6);
+  CHECK(windows.documents().convention.ends_with("1 lone CR read as LF"));
+  CHECK(windows.warnings.empty());
+  const Corpus marked = load(
+      "\xEF\xBB\xBF"
+      "a\n");
+  CHECK(tokenizer.decode(marked.stream) ==
+        "\xEF\xBB\xBF"
+        "a\n");
+  CHECK(marked.convention.find("a byte order mark in front kept as text") != std::string::npos);
+  REQUIRE(marked.warnings.size() == 1);
+  CHECK(marked.warnings[0].find("begins with a byte order mark") != std::string::npos);
+  CHECK(kept_as_is("p.txt", "a\r\n") == "p.txt: line ends CR LF kept as text");
+  CHECK(kept_as_is("p.txt", "\xEF\xBB\xBF\r\n").find("mark and line ends") != std::string::npos);
+  CHECK(kept_as_is("p.txt", "a\n").empty());
 }
 
 TEST_CASE("text: files that cannot be used") {
@@ -40,6 +72,12 @@ TEST_CASE("text: files that cannot be used") {
   REQUIRE_CONFIG_ERROR(load((folder / "a.gz").string()), "compressed (gzip)");
   test::write_file(folder / "latin1.txt", "caf\xe9 noir");
   REQUIRE_CONFIG_ERROR(load((folder / "latin1.txt").string()), "not UTF-8 at byte 3");
+  test::write_file(folder / "wide.txt",
+                   "\xff\xfe"
+                   "a");
+  REQUIRE_CONFIG_ERROR(load((folder / "wide.txt").string()), "is UTF-16 text");
+  test::write_file(folder / "lfs.txt", "version https://git-lfs.github.com/spec/v1\nsize 9\n");
+  REQUIRE_CONFIG_ERROR(load((folder / "lfs.txt").string()), "a git-lfs pointer");
   test::write_file(folder / "good.txt", "abc");
   const auto good = test::dataset("text", {{"path", (folder / "good.txt").string()}});
   REQUIRE_CONFIG_ERROR(good->load(test::context_of(&tokenizer, 101)),

@@ -44,6 +44,25 @@ TEST_CASE("WikiText-2: published file, its rows as JSON lines and their folder a
   REQUIRE_CONFIG_ERROR(load_text(std::string(100000, 'x'), {}), "no such file");
 }
 
+TEST_CASE("WikiText-2: line ends CR LF are read as Python reads them, and counted") {
+  const test::TemporaryFolder folder;
+  const ByteTokenizer tokenizer(true);
+  const auto load = [&](const std::string& bytes) {
+    test::write_file(folder / "wiki.test.raw", bytes);
+    return test::dataset("wikitext2", {{"path", folder.path().string()}})
+        ->load(test::context_of(&tokenizer));
+  };
+  const Corpus plain = load(" \n = A = \n \n text \n");
+  const Corpus windows = load(" \r\n = A = \r\n \r\n text \r\n");
+  CHECK(windows.fingerprint == plain.fingerprint);
+  CHECK(windows.convention.find("joined by \"\\n\\n\", 4 line ends CR LF read as LF, tokenized") !=
+        std::string::npos);
+  // The documents are read when a task asks for them.
+  CHECK(windows.documents().items[0].text == plain.documents().items[0].text);
+  CHECK(windows.documents().items[0].bytes == plain.documents().items[0].bytes);
+  CHECK(windows.documents().convention.ends_with("4 line ends CR LF read as LF"));
+}
+
 TEST_CASE("WikiText-2: label and convention name split, joining and BOS") {
   const test::TemporaryFolder folder;
   test::write_file(folder / "wiki.test.raw", "a\n");

@@ -139,6 +139,20 @@ TEST_CASE("packed batches: full rows, requests without an item on their own") {
   CHECK(batches[2].tokens.size(1) == 400);
 }
 
+TEST_CASE("equal lengths: only requests that read as many tokens share a batch") {
+  const std::vector<Request> requests = {{{1, 2, 3, 4}, 1},
+                                         {{5, 6, 7}, 1},
+                                         {.tokens = {8, 9, 10, 11}, .reads_last = false},
+                                         request({12, 13, 14, 15, 16}, 2, 0)};
+  const auto batches = make_batches(requests, {.equal_lengths = true});
+  REQUIRE(batches.size() == 2);
+  CHECK(row_of(batches[0]) == Places{5, 6, 7, 8, 9, 10});  // the 11 is not read
+  CHECK(batches[0].predictors == std::vector<Places>{{0, 1}, {3, 4, 5}});
+  CHECK(row_of(batches[1]) == Places{1, 2, 3, 4, 12, 13, 14, 15});  // nor is the 16
+  CHECK(batches[1].predictors == std::vector<Places>{{0, 1, 2}, {5, 6, 7}});
+  CHECK(make_batches(requests, {}).size() == 1);
+}
+
 TEST_CASE("scores do not depend on the size of a batch, its order or packing") {
   Session session("unused");
   ModelSource& source = *session.model({.path = test::source("datasets/mini").string()}).source;

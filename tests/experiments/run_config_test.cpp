@@ -92,6 +92,18 @@ TEST_CASE("run config: key and value override single fields of both") {
   CHECK(kv.value.form == QuantForm::kSymmetric);
 }
 
+TEST_CASE("run config: the identity has no paths but the labels that name metrics") {
+  CHECK(with_entry("").identity_yaml().find("path: ") == std::string::npos);
+  const auto identity = [](const std::string& model, const std::string& data) {
+    return read(fmt::format("model: {{path: {}}}\nmethod: {{name: rtn}}\nevaluate: [{{task: "
+                            "perplexity, dataset: {{name: text, path: {}}}}}]\n",
+                            model, data))
+        .identity_yaml();
+  };
+  CHECK(identity("a", "x/t.txt") == identity("b/c", "y/t.txt"));
+  CHECK(identity("a", "x/t.txt") != identity("a", "x/u.txt"));
+}
+
 TEST_CASE("run config: every option that can change a number changes the canonical text") {
   std::set<std::string> texts = {with_entry("").canonical_yaml()};
   const auto differs = [&](const RunConfig& config) {

@@ -65,11 +65,11 @@ void RecallTask::visit(OptionVisitor& v) {
 }
 
 std::vector<Request> RecallTask::prepare(const TaskInputs& inputs) {
-  const int64_t most = inputs.max_context - max_tokens_;
-  const int64_t length = length_ > 0 ? length_ : most;
-  if (length > most || most < 1)
+  const int64_t most = inputs.most() - max_tokens_;
+  const int64_t length = length_ > 0 ? length_ : inputs.max_context - max_tokens_;
+  if (length > most || length < 1)
     config_error("{}: prompts of {} tokens and answers of {}, but the model reads at most {}",
-                 label(), length, max_tokens_, inputs.max_context);
+                 label(), length, max_tokens_, inputs.most());
   tokenizer_ = inputs.text->tokenizer;
   depth_of_.clear();
   prompt_tokens_.clear();

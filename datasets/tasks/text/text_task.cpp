@@ -83,7 +83,7 @@ std::vector<Request> TextTask::prepare(const TaskInputs& inputs) {
   tokenizer_ = inputs.text->tokenizer;
   const PromptLimits limits{
       .cut_to = max_length_ > 0 ? max_length_ : inputs.max_context - declaration_.max_tokens,
-      .most = inputs.max_context - declaration_.max_tokens};
+      .most = inputs.most() - declaration_.max_tokens};
   if (limits.most < 2)
     config_error("task {}: answers of {} tokens, but the model reads at most {}",
                  declaration_.task_name(), declaration_.max_tokens, inputs.max_context);
