@@ -6,6 +6,8 @@
 #include <numeric>
 #include <thread>
 
+#include "core/base/temporary_file.h"
+
 namespace wkvq {
 
 namespace {
@@ -22,6 +24,11 @@ RunQueue::RunQueue(std::vector<std::filesystem::path> files, std::vector<RunStat
       waiting_(std::move(waiting)),
       pending_(files_.size()) {
   std::iota(pending_.begin(), pending_.end(), size_t{0});
+  for (const std::filesystem::path& file : files_) {
+    std::error_code error;
+    std::filesystem::create_directories(file.parent_path(), error);
+    if (error) write_failed(file.parent_path(), "cannot be made", error.value());
+  }
 }
 
 std::optional<Turn> RunQueue::next() {

@@ -5,15 +5,13 @@
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
-#include "core/base/hashed_tensors.h"
 #include "core/base/options_text.h"
-#include "core/base/temporary_file.h"
 #include "core/base/yaml_text.h"
 #include "core/cuda_backend.h"
 #include "core/decoder.h"
 #include "core/device_stream.h"
 #include "core/torch_headers.h"
-#include "datasets/token_array.h"
+#include "experiments/sampled_text.h"
 
 namespace wkvq {
 
@@ -38,37 +36,6 @@ int64_t bytes_of(const std::vector<at::Tensor>& tensors) {
   int64_t bytes = 0;
   for (const at::Tensor& x : tensors) bytes += static_cast<int64_t>(x.nbytes());
   return bytes;
-}
-
-/// ConfigError unless the file holds `count` texts of `length` tokens below `vocab_size`.
-std::vector<std::vector<int32_t>> read_sampled(const std::filesystem::path& path, int64_t count,
-                                               int64_t length, int64_t vocab_size) {
-  check_hash(SafetensorsFile(path));
-  const TokenArray array = read_safetensors_tokens(path, "tokens");
-  if (array.shape != std::vector<int64_t>{count, length})
-    config_error("{}: sampled text of another shape than asked for", path.string());
-  for (const int32_t token : array.values)
-    if (token < 0 || token >= vocab_size)
-      config_error("{}: token {} is not in the vocabulary", path.string(), token);
-  std::vector<std::vector<int32_t>> texts;
-  for (auto row = array.values.begin(); row != array.values.end(); row += length)
-    texts.emplace_back(row, row + length);
-  return texts;
-}
-
-void write_sampled(const std::filesystem::path& path,
-                   const std::vector<std::vector<int32_t>>& texts) {
-  std::vector<int32_t> flat;
-  for (const auto& text : texts) flat.insert(flat.end(), text.begin(), text.end());
-  std::filesystem::create_directories(path.parent_path());
-  remove_leftovers(path.parent_path(), "self-");
-  write_hashed_tensors(
-      path,
-      {{.name = "tokens",
-        .dtype = "I32",
-        .shape = {static_cast<int64_t>(texts.size()), static_cast<int64_t>(texts.front().size())},
-        .data = reinterpret_cast<const std::byte*>(flat.data()),
-        .bytes = flat.size() * sizeof(int32_t)}});
 }
 
 std::vector<at::Tensor> stack_windows(const std::vector<std::vector<int32_t>>& windows) {
@@ -216,23 +183,9 @@ std::vector<std::vector<int32_t>> Session::sampled(LoadedModel& model, int64_t c
       fmt::format("{}|{}|{}|{}|{}|{}|{}", model.fingerprint, at::toString(source.dtype),
                   source.device.str(), model.start_token(), count, length, seed);
   const std::filesystem::path path = cache_ / ("self-" + hash_text(identity) + ".safetensors");
-  if (std::filesystem::exists(path)) {
-    try {
-      return read_sampled(path, count, length, model.checkpoint->config().vocab_size);
-    } catch (const ConfigError& error) {
-      fmt::print(stderr, "wkvq: warning: {}; the file is set aside, text is sampled again\n",
-                 error.what());
-      set_aside(path);
-    }
-  }
-  const auto texts = sample_text(*model.source, {count, length, seed, model.start_token()});
-  try {
-    write_sampled(path, texts);
-  } catch (const std::runtime_error& error) {
-    // filesystem_error, WriteError, ConfigError: only the next command samples again.
-    fmt::print(stderr, "wkvq: warning: {}; sampled text is not kept\n", error.what());
-  }
-  return texts;
+  return kept_text(path, {count, length, model.checkpoint->config().vocab_size}, [&] {
+    return sample_text(*model.source, {count, length, seed, model.start_token()});
+  });
 }
 
 std::shared_ptr<CalibrationChain> Session::calibration(

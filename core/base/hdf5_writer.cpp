@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/base/hdf5.h"
+#include "core/base/owner.h"
 #include "core/base/seal.h"
 #include "core/base/temporary_file.h"
 
@@ -72,7 +73,9 @@ Writer::Writer(std::filesystem::path path) : path_(std::move(path)) {
   H5Pset_fapl_core(access_, kMemoryStep, /*backing_store=*/false);
   // This format has checksums over its structure, but no mark of a file that is open.
   H5Pset_libver_bounds(access_, H5F_LIBVER_V18, H5F_LIBVER_V18);
-  file_ = Handle(checked(H5Fcreate(path_.c_str(), H5F_ACC_EXCL, creation, access_), path_,
+  // HDF5 looks for a file of the name that it is given, also where it keeps all in memory.
+  const std::string name = path_.string() + "." + Owner::self().token() + ".memory";
+  file_ = Handle(checked(H5Fcreate(name.c_str(), H5F_ACC_EXCL, creation, access_), path_,
                          "cannot create the file"),
                  H5Fclose);
 }
