@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <numeric>
+#include <set>
 #include <thread>
 
 #include "core/base/temporary_file.h"
@@ -24,10 +25,13 @@ RunQueue::RunQueue(std::vector<std::filesystem::path> files, std::vector<RunStat
       waiting_(std::move(waiting)),
       pending_(files_.size()) {
   std::iota(pending_.begin(), pending_.end(), size_t{0});
-  for (const std::filesystem::path& file : files_) {
+  std::set<std::filesystem::path> folders;
+  for (const std::filesystem::path& file : files_) folders.insert(file.parent_path());
+  for (const std::filesystem::path& folder : folders) {
     std::error_code error;
-    std::filesystem::create_directories(file.parent_path(), error);
-    if (error) write_failed(file.parent_path(), "cannot be made", error.value());
+    std::filesystem::create_directories(folder, error);
+    if (error) write_failed(folder, "cannot be made", error.value());
+    clean_folder(folder);
   }
 }
 

@@ -32,9 +32,9 @@ struct Turn {
 /// process has died.
 class RunQueue {
  public:
-  /// Makes the folders of the files. `states`: of the files when the command began. `force`: runs
-  /// done before are done again. `waiting` is told, in one line, for which runs of whom the queue
-  /// waits.
+  /// Makes the folders of the files and cleans them of what dead processes left. `states`: of the
+  /// files when the command began. `force`: runs done before are done again. `waiting` is told, in
+  /// one line, for which runs of whom the queue waits.
   RunQueue(std::vector<std::filesystem::path> files, std::vector<RunState> states, bool force,
            std::function<void(const std::string&)> waiting);
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <utility>
+#include <vector>
 
 #include "core/base/error.h"
 #include "core/base/temporary_file.h"
@@ -18,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kAttempts = 3;
+constexpr const char* kExtension = ".claim";
 
 class Descriptor {
  public:
@@ -35,7 +37,7 @@ class Descriptor {
 };
 
 fs::path claim_of(const fs::path& target) {
-  return target.string() + ".claim";
+  return target.string() + kExtension;
 }
 
 /// A claim as it lies in the folder.
@@ -202,6 +204,20 @@ std::optional<Owner> Claim::holder(const fs::path& target) {
   const auto owner = Owner::parse(standing->token);
   if (!owner) return Owner{.host = "unknown"};
   return life_of(*owner) == Life::kDead ? std::nullopt : owner;
+}
+
+void clean_folder(const fs::path& folder) noexcept {
+  remove_leftovers(folder, "");
+  try {
+    std::vector<fs::path> claimed;
+    std::error_code error;
+    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+      if (it->path().extension() == kExtension) claimed.push_back(it->path());
+    // A claim that can be taken was void; it goes as ours does.
+    for (fs::path& path : claimed) Claim::take(path.replace_extension());
+  } catch (const std::exception&) {
+    // They stay until the next time.
+  }
 }
 
 }  // namespace wkvq

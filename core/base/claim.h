@@ -50,4 +50,8 @@ class Claim {
   std::thread heart_;
 };
 
+/// Removes what dead processes left in `folder`: claims that are void, temporary files. Never
+/// throws.
+void clean_folder(const std::filesystem::path& folder) noexcept;
+
 }  // namespace wkvq

@@ -122,6 +122,25 @@ TEST_CASE("claim: an owner elsewhere with our process number holds it until it i
   REQUIRE_CONFIG_ERROR(Claim::take(folder / "folder.h5"), "not a claim");
 }
 
+TEST_CASE("claim: a folder is cleaned of what the dead left, of nothing else") {
+  const test::TemporaryFolder folder;
+  const std::string dead = dead_owner().token(), foreign = elsewhere().token();
+  leave_claim(folder / "dead.h5", dead + "\n", std::chrono::seconds(0));
+  leave_claim(folder / "silent.h5", foreign + "\n", 2 * kSilence);
+  leave_claim(folder / "foreign.h5", foreign + "\n", std::chrono::seconds(0));
+  test::write_file(folder / ("a.safetensors." + dead + ".tmp"), "half");
+  test::write_file(folder / ("a.safetensors." + foreign + ".tmp"), "half");
+  test::write_file(folder / "notes.claim.txt", "a user's");
+  const auto own = Claim::take(folder / "own.h5");
+  clean_folder(folder.path());
+  CHECK(entries(folder.path()) == 4);
+  for (const std::string& name : {std::string("foreign.h5.claim"), std::string("own.h5.claim"),
+                                  "a.safetensors." + foreign + ".tmp"})
+    CHECK(fs::exists(folder / name));
+  CHECK(!own->lost());
+  clean_folder(folder / "missing");
+}
+
 TEST_CASE("claim: who was taken over knows it and leaves the new claim alone") {
   const test::TemporaryFolder folder;
   const fs::path target = folder / "run.h5";
