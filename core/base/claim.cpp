@@ -98,8 +98,8 @@ class Candidate {
  public:
   Candidate(const fs::path& claim, const std::string& token)
       : path_(claim.string() + "." + token + ".tmp"),
-        file_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)),
-        interrupt_(path_) {
+        interrupt_(path_),
+        file_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) {
     if (file_ < 0) write_failed(claim, "cannot be written", errno);
     try {
       write_token(file_, claim, token);
@@ -137,20 +137,23 @@ class Candidate {
 
  private:
   fs::path path_;
-  Descriptor file_;
   RemovedOnInterrupt interrupt_;
+  Descriptor file_;
 };
 
 }  // namespace
 
 std::unique_ptr<Claim> Claim::take(const fs::path& target) {
   const fs::path path = claim_of(target);
-  const Owner owner = Owner::self();
-  const std::string token = owner.token();
+  // Before it is made, so that an interrupt just then removes it.
+  std::unique_ptr<Claim> claim(new Claim(path, Owner::self()));
+  const std::string token = claim->owner_.token();
   Candidate candidate(path, token);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    if (const int file = candidate.put(path, token); file >= 0)
-      return std::unique_ptr<Claim>(new Claim(path, owner, file));
+    if (const int file = candidate.put(path, token); file >= 0) {
+      claim->begin(file);
+      return claim;
+    }
     const auto standing = read_claim(path);
     const int64_t now = candidate.now();
     if (standing && !is_void(*standing, now)) return nullptr;
@@ -159,11 +162,11 @@ std::unique_ptr<Claim> Claim::take(const fs::path& target) {
   return nullptr;
 }
 
-Claim::Claim(fs::path path, Owner owner, int descriptor)
-    : path_(std::move(path)),
-      owner_(std::move(owner)),
-      descriptor_(descriptor),
-      interrupt_(path_, owner_.token()) {
+Claim::Claim(fs::path path, Owner owner)
+    : path_(std::move(path)), owner_(std::move(owner)), interrupt_(path_, owner_.token()) {}
+
+void Claim::begin(int descriptor) {
+  descriptor_ = descriptor;
   // Signals are for the thread that works.
   sigset_t all, before;
   sigfillset(&all);
@@ -173,6 +176,7 @@ Claim::Claim(fs::path path, Owner owner, int descriptor)
 }
 
 Claim::~Claim() {
+  if (descriptor_ < 0) return;
   {
     const std::lock_guard lock(mutex_);
     end_ = true;

@@ -37,12 +37,13 @@ class Claim {
   static std::optional<Owner> holder(const std::filesystem::path& target);
 
  private:
-  Claim(std::filesystem::path path, Owner owner, int descriptor);
+  Claim(std::filesystem::path path, Owner owner);
+  void begin(int descriptor);
   void beat();
 
   std::filesystem::path path_;
   Owner owner_;
-  int descriptor_;
+  int descriptor_ = -1;
   RemovedOnInterrupt interrupt_;
   std::mutex mutex_;
   std::condition_variable ended_;

@@ -203,7 +203,7 @@ TEST_CASE("shared folder: a full file system is told, what was written stays who
     std::cout << "skipped: no permission to mount a small file system\n";
     return;
   }
-  // 200 KiB hold a few runs of these.
+  // Beside it not even one run fits.
   test::write_file(sweep / "disk/filler", std::string(120 << 10, 'x'));
   test::Process full = sweep.start("full", sweep.command("run", "disk/r"));
   const int code = full.wait();
