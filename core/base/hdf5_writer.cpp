@@ -210,16 +210,19 @@ void Writer::array(const std::string& group_name, const std::string& name, const
 void Writer::close() {
   group_.reset();
   checked(H5Fflush(file_, H5F_SCOPE_GLOBAL), path_, "cannot write the file");
-  // H5Fget_file_image() itself changes a byte that the superblock's checksum covers.
   const auto bytes = static_cast<size_t>(
       checked(H5Fget_file_image(file_, nullptr, 0), path_, "cannot write the file"));
+  std::vector<char> content(bytes);
+  checked(H5Fget_file_image(file_, content.data(), bytes), path_, "cannot write the file");
+  // The image has the flags of the superblock cleared, which its checksum covers.
+  constexpr size_t kFlags = 11;
   void* place = nullptr;
   checked(H5Fget_vfd_handle(file_, access_, &place), path_, "cannot write the file");
-  const char* content = *static_cast<char**>(place) + kSealBytes;
-  const std::string seal = seal_of(content, bytes);
+  content.at(kFlags) = (*static_cast<char**>(place))[kSealBytes + kFlags];
+  const std::string seal = seal_of(content.data(), bytes);
   TemporaryFile out(path_);
   out.write(seal.data(), seal.size());
-  out.write(content, bytes);
+  out.write(content.data(), bytes);
   out.commit();
   checked(file_.reset(), path_, "cannot close the file");
 }
