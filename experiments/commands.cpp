@@ -147,10 +147,10 @@ void run_all(const SweepOptions& options, ResolvedSweep& sweep, Session& session
         continue;
       }
     }
+    if (options.on_done) options.on_done(run.path);
     ++(turn->kind == TurnKind::kOurs         ? counts.now
        : turn->kind == TurnKind::kDoneBefore ? counts.before
                                              : counts.elsewhere);
-    if (options.on_done) options.on_done(run.path);
   }
 }
 
