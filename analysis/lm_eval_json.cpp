@@ -14,6 +14,7 @@
 #include "core/base/error.h"
 #include "core/base/probe.h"
 #include "core/base/run_summary.h"
+#include "core/base/temporary_file.h"
 
 namespace wkvq {
 namespace {
@@ -193,13 +194,9 @@ LmEvalResults convert(const std::filesystem::path& path) {
 }
 
 void write_whole(const std::filesystem::path& path, const std::string& text) {
-  std::filesystem::path temporary = path;
-  temporary += ".tmp";
-  std::ofstream file(temporary, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) config_error("cannot write {}", temporary.string());
-  std::filesystem::rename(temporary, path);
+  TemporaryFile file(path);
+  file.write(text.data(), text.size());
+  file.commit();
 }
 
 std::string dump(const ordered_json& value, int indent) {

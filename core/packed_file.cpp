@@ -2,7 +2,7 @@
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
-#include "core/base/model_tensors.h"
+#include "core/packed_file_checks.h"
 #include "core/packed_weight.h"
 #include "core/torch_headers.h"
 
@@ -12,22 +12,6 @@ namespace {
 
 constexpr const char* kFormat = "wkvq packed model";
 constexpr const char* kVersion = "1";
-
-struct TypeName {
-  at::ScalarType type;
-  const char* name;
-};
-constexpr TypeName kTypes[]{{at::kFloat, "F32"},
-                            {at::kHalf, "F16"},
-                            {at::kBFloat16, "BF16"},
-                            {at::kByte, "U8"},
-                            {at::kLong, "I64"}};
-
-const char* name_of(at::ScalarType type) {
-  for (const TypeName& known : kTypes)
-    if (known.type == type) return known.name;
-  TORCH_CHECK(false, "packed file: ", toString(type), " is not stored");
-}
 
 /// Of all tensors and facts; `done` is told of every tensor that is no longer needed.
 std::string hash_of(const std::vector<TensorEntry>& tensors, const PackedFileFacts& facts,
@@ -54,21 +38,6 @@ std::string block_name(size_t layer) {
   return fmt::format("block_{:02}/", layer);
 }
 
-/// visitor(name, tensor) for every tensor of a block beside its codes; they may be undefined, and
-/// may be set.
-template <class Visitor>
-void visit_tensors(BlockWeights& weights, Visitor&& visitor) {
-  visitor("input_norm", weights.input_norm);
-  visitor("post_norm", weights.post_norm);
-  visitor("query_norm", weights.query_norm);
-  visitor("key_norm", weights.key_norm);
-  weights.visit_linears([&](const std::string& name, Linear& linear) {
-    visitor(name + "/weight", linear.weight);
-    visitor(name + "/bias", linear.bias);
-    visitor(name + "/basis", linear.basis);
-  });
-}
-
 class Collector {
  public:
   void add(const std::string& name, const at::Tensor& x) {
@@ -76,7 +45,7 @@ class Collector {
     kept_.push_back(x.detach().cpu().contiguous());
     const at::Tensor& held = kept_.back();
     entries.push_back({.name = name,
-                       .dtype = name_of(held.scalar_type()),
+                       .dtype = packed_type_name(held.scalar_type()),
                        .shape = held.sizes().vec(),
                        .data = static_cast<const std::byte*>(held.const_data_ptr()),
                        .bytes = held.nbytes()});
@@ -97,14 +66,10 @@ class Tensors {
     const TensorEntry* entry = file_.find(name);
     if (!entry) return {};
     ++read_;
-    for (const TypeName& known : kTypes)
-      if (entry->dtype == known.name) {
-        at::Tensor x = at::empty(entry->shape, known.type);
-        std::memcpy(x.mutable_data_ptr(), entry->data, entry->bytes);
-        file_.release(*entry);
-        return x;
-      }
-    refuse(name, fmt::format("dtype {}; expected one that packed models have", entry->dtype));
+    at::Tensor x = at::empty(entry->shape, packed_type(entry->dtype, file_.path(), name));
+    std::memcpy(x.mutable_data_ptr(), entry->data, entry->bytes);
+    file_.release(*entry);
+    return x;
   }
 
   void finish() const {
@@ -113,60 +78,10 @@ class Tensors {
                    file_.path().string(), file_.tensors().size(), read_);
   }
 
-  [[noreturn]] void refuse(const std::string& name, const std::string& what) const {
-    config_error("{}: {}: {}", file_.path().string(), name, what);
-  }
-
  private:
   const SafetensorsFile& file_;
   size_t read_ = 0;
 };
-
-/// ConfigError unless the format is one of a weight [out, in] that `data` holds.
-WeightFormat format_of(const Tensors& file, const std::string& name, const at::Tensor& numbers,
-                       const at::Tensor& data) {
-  const auto expect = [&](bool sound) {
-    if (!sound) file.refuse(name, "its format or size is not that of packed codes");
-  };
-  expect(numbers.defined() && numbers.scalar_type() == at::kLong && numbers.numel() == 7);
-  const int64_t* n = numbers.const_data_ptr<int64_t>();
-  expect(packable_bits(n[0]) && n[1] > 0 && n[2] > 0 && n[1] < (1 << 30) && n[2] < (1 << 30));
-  expect(n[3] >= n[2] || (n[3] > 0 && n[3] % kPanelStep == 0));
-  expect(n[4] > 0 && n[4] <= static_cast<int64_t>(StoredScale::kBfloat16));
-  expect(n[5] >= 0 && n[5] <= static_cast<int64_t>(PlanForm::kSymmetric));
-  expect(n[6] == 0 || n[6] == 1);
-  const WeightFormat format{.bits = n[0],
-                            .out = n[1],
-                            .in = n[2],
-                            .group = n[3],
-                            .stored = static_cast<StoredScale>(n[4]),
-                            .form = static_cast<PlanForm>(n[5]),
-                            .wide_zero = n[6] == 1};
-  expect(data.scalar_type() == at::kByte && data.numel() == format.bytes());
-  return format;
-}
-
-std::vector<int64_t> shape_of(const Linear& linear) {
-  if (linear.packed) return {linear.packed->format().out, linear.packed->format().in};
-  return linear.weight.defined() ? linear.weight.sizes().vec() : std::vector<int64_t>{};
-}
-
-/// ConfigError unless `weights` are of the shapes that block 0 of a model has.
-void check_shapes(const Tensors& file, const std::string& block, const ModelConfig& config,
-                  BlockWeights& weights) {
-  std::map<std::string, std::vector<int64_t>> expected;
-  for (const TensorSpec& spec : block_tensors(config, 0))
-    if (!spec.is_bias && spec.shape.size() == 2)
-      for (const char* linear : kLinearNames)
-        if (spec.name.find(linear) != std::string::npos) expected[linear] = spec.shape;
-  weights.visit_linears([&](const char* name, Linear& linear) {
-    if (shape_of(linear) != expected[name])
-      file.refuse(block + name, "no weight of the shape that the model has");
-  });
-  for (const at::Tensor& norm : {weights.input_norm, weights.post_norm})
-    if (!norm.defined() || norm.numel() != config.hidden_size)
-      file.refuse(block, "no norms of the size that the model has");
-}
 
 }  // namespace
 
@@ -176,8 +91,8 @@ void write_packed_file(const std::filesystem::path& path, const std::vector<Quan
   for (size_t layer = 0; layer < blocks.size(); ++layer) {
     const std::string block = block_name(layer);
     BlockWeights weights = blocks[layer].weights;
-    visit_tensors(weights,
-                  [&](const std::string& name, at::Tensor& x) { all.add(block + name, x); });
+    visit_packed_tensors(weights,
+                         [&](const std::string& name, at::Tensor& x) { all.add(block + name, x); });
     weights.visit_linears([&](const std::string& name, Linear& linear) {
       if (!linear.input.identity())
         config_error("packed file: the inputs of {}{} are quantized; expected activation: 16 bits",
@@ -221,34 +136,30 @@ PackedFile::PackedFile(const std::filesystem::path& path) : file_(path) {
 
 std::vector<QuantizedBlock> PackedFile::blocks(const ModelConfig& config,
                                                const std::function<KvOptions(int64_t)>& kv_of,
-                                               at::Device device) const {
+                                               const at::TensorOptions& options) const {
   Tensors file(file_);
-  const auto there = [&](const std::string& name) {
-    const at::Tensor x = file.find(name);
-    return x.defined() ? x.to(device) : x;
-  };
+  const PackedFileChecks checks(path(), config, c10::typeMetaToScalarType(options.dtype()));
+  const auto there = [&](const at::Tensor& x) { return x.defined() ? x.to(options.device()) : x; };
   std::vector<QuantizedBlock> blocks(static_cast<size_t>(config.layers));
   for (size_t layer = 0; layer < blocks.size(); ++layer) {
     const std::string name = block_name(layer);
     BlockWeights& weights = blocks[layer].weights;
-    visit_tensors(weights, [&](const std::string& part, at::Tensor& x) { x = there(name + part); });
+    visit_packed_tensors(
+        weights, [&](const std::string& part, at::Tensor& x) { x = file.find(name + part); });
     weights.visit_linears([&](const std::string& linear_name, Linear& linear) {
       const std::string own = name + linear_name;
-      const at::Tensor codes = there(own + "/codes");
+      const at::Tensor codes = file.find(own + "/codes");
       if (!codes.defined()) return;
       linear.packed = std::make_shared<const PackedWeight>(
-          format_of(file, own, file.find(own + "/format"), codes), codes);
+          checks.format(own, file.find(own + "/format"), codes), there(codes));
     });
-    check_shapes(file, name, config, weights);
+    checks.block(name, weights);
+    visit_packed_tensors(weights, [&](const std::string&, at::Tensor& x) { x = there(x); });
     const auto channels = [&](const std::string& side) {
-      ChannelTransform c{there(name + side + "/shift"), there(name + side + "/scale")};
-      for (at::Tensor* x : {&c.shift, &c.scale}) {
-        if (!x->defined()) continue;
-        if (x->numel() != config.kv_heads * config.head_dim)
-          file.refuse(name + side, "no channels of the size that the model has");
-        *x = x->view({config.kv_heads, config.head_dim});
-      }
-      return c;
+      const auto part = [&](const std::string& own) {
+        return there(checks.channels(own, file.find(own)));
+      };
+      return ChannelTransform{part(name + side + "/shift"), part(name + side + "/scale")};
     };
     const KvOptions kv = kv_of(static_cast<int64_t>(layer));
     blocks[layer].codec = {{kv.key, channels("key")}, {kv.value, channels("value")}};

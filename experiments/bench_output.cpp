@@ -44,6 +44,8 @@ void write_json(const BenchRun& run, const std::filesystem::path& path) {
 }
 
 void write_hdf5(const BenchRun& run, const std::filesystem::path& path) {
+  if (std::filesystem::exists(path))
+    config_error("bench: --hdf5 '{}' exists; expected a new file", path.string());
   hdf5::Writer file(path);
   file.attribute("/", "what", run.options.what);
   file.attribute("/", "model", run.options.model);

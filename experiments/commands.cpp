@@ -3,21 +3,23 @@
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
-#include <chrono>
 #include <ostream>
 #include <set>
 
 #include "core/base/error.h"
+#include "core/base/interrupt.h"
 #include "core/base/options_yaml.h"
 #include "core/base/progress.h"
 #include "core/base/run_file.h"
-#include "core/base/run_summary.h"
+#include "core/base/run_state.h"
+#include "core/base/temporary_file.h"
 #include "core/base/yaml_text.h"
 #include "experiments/calibration_text.h"
 #include "experiments/failure.h"
 #include "experiments/learned_files.h"
 #include "experiments/plan.h"
 #include "experiments/results_folder.h"
+#include "experiments/run_queue.h"
 #include "experiments/runner.h"
 
 namespace wkvq {
@@ -30,7 +32,6 @@ struct ResolvedRun {
   Fingerprints fingerprints;
   std::string id;
   std::filesystem::path path;
-  bool done = false;
 };
 
 struct ResolvedSweep {
@@ -54,7 +55,6 @@ ResolvedSweep resolve(const SweepOptions& options, Session& session) {
     identity.insert(identity.end(), run.fingerprints.data.begin(), run.fingerprints.data.end());
     run.id = run_id(sweep.file.runs[i].slug, identity);
     run.path = options.results / sweep.file.name / (run.id + ".h5");
-    run.done = is_complete(run.path);
     ids.push_back(run.id);
   }
   require_distinct(sweep.file, ids);
@@ -66,14 +66,22 @@ ResolvedSweep resolve(const SweepOptions& options, Session& session) {
   return sweep;
 }
 
+std::vector<std::filesystem::path> files_of(const ResolvedSweep& sweep) {
+  std::vector<std::filesystem::path> files;
+  for (const ResolvedRun& run : sweep.runs) files.push_back(run.path);
+  return files;
+}
+
 /// Once a sweep, before the bar of the run that meets it first.
 void warn_of_overlap(const RunConfig& config, Session& session, std::set<std::string>& told) {
   for (const std::string& warning : overlap_warnings(config, session))
     if (told.insert(warning).second) fmt::print(stderr, "wkvq: warning: {}\n", warning);
 }
 
-/// Executes one run into its file. Returns the error, empty where there was none.
-std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& session) {
+/// Executes one run into its file. Returns the error, empty where there was none; nothing where
+/// another process has taken the run over. WriteError where the disk takes no results.
+std::optional<std::string> execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& session,
+                                   RunQueue& queue) {
   RunFileWriter writer(run.path, {run.id, sweep.file.name, run.config.canonical_yaml()});
   Progress progress(run.id, static_cast<int64_t>(run.config.evaluations.size()) +
                                 session.model(run.config.model).checkpoint->config().layers);
@@ -82,27 +90,75 @@ std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& sessi
   partial += ".partial";
   const auto& calibration = run.config.calibration;
   LearnedFiles learned(partial, calibration ? calibration->from : std::string());
-  auto beat = std::chrono::steady_clock::now();
+  std::string failure;
   try {
     execute_run(
-        run.config, session, writer,
-        [&](double done, int64_t) {
-          progress.reach(done);
-          // A flush a second tells a living run from a dead one; more would only cost time.
-          const auto now = std::chrono::steady_clock::now();
-          if (now - beat < std::chrono::seconds(1)) return;
-          beat = now;
-          writer.heartbeat();
-        },
-        &learned);
+        run.config, session, writer, [&](double done, int64_t) { progress.reach(done); }, &learned);
   } catch (const std::exception& error) {
-    const std::string text = failure_text(error);
-    writer.fail(text);
-    return text;
+    failure = failure_text(error);
+  }
+  if (queue.taken_over()) return std::nullopt;
+  if (!failure.empty()) {
+    writer.fail(failure);
+    return failure;
   }
   writer.finish();
   learned.discard();
-  return {};
+  return std::string();
+}
+
+/// What became of the runs of one command.
+struct Counts {
+  size_t now = 0, before = 0, elsewhere = 0, failed = 0;
+
+  size_t sum() const { return now + before + elsewhere + failed; }
+  std::string text() const {
+    const std::string others =
+        elsewhere == 0 ? "" : fmt::format("{} done by other processes, ", elsewhere);
+    return fmt::format("{} done now, {} done before, {}{} failed", now, before, others, failed);
+  }
+};
+
+/// Every run until all had their turn.
+void run_all(const SweepOptions& options, ResolvedSweep& sweep, Session& session, Counts& counts,
+             std::ostream& out) {
+  const auto files = files_of(sweep);
+  RunQueue queue(files, run_states(files), options.force,
+                 [&](const std::string& line) { out << line << std::endl; });
+  std::set<std::string> told;
+  const auto failed = [&](const ResolvedRun& run, const std::string& error) {
+    ++counts.failed;
+    out << "failed: " << run.id << ": " << error << std::endl;
+  };
+  while (const auto turn = queue.next()) {
+    ResolvedRun& run = sweep.runs[turn->index];
+    if (turn->kind == TurnKind::kFailedElsewhere) {
+      failed(run, turn->why);
+      continue;
+    }
+    if (turn->kind == TurnKind::kOurs) {
+      if (!turn->why.empty())
+        fmt::print(stderr, "wkvq: warning: {}; the run is done again\n", turn->why);
+      warn_of_overlap(run.config, session, told);
+      const auto error = execute(sweep, run, session, queue);
+      if (!error) continue;
+      if (!error->empty()) {
+        failed(run, *error);
+        continue;
+      }
+    }
+    if (options.on_done) options.on_done(run.path);
+    ++(turn->kind == TurnKind::kOurs         ? counts.now
+       : turn->kind == TurnKind::kDoneBefore ? counts.before
+                                             : counts.elsewhere);
+  }
+}
+
+/// In the list of a plan.
+const char* state_text(const RunState& state, const std::filesystem::path& path) {
+  if (state.status == RunStatus::kDone) return "done";
+  if (Claim::holder(path)) return "running";
+  return state.status == RunStatus::kDamaged ? "damaged" : "to do";
 }
 
 }  // namespace
@@ -110,11 +166,14 @@ std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& sessi
 int plan_command(const SweepOptions& options, std::ostream& out) {
   Session session(cache_folder(options.results), options.data);
   const ResolvedSweep sweep = resolve(options, session);
+  const std::vector<RunState> states = run_states(files_of(sweep));
   size_t done = 0;
-  for (const ResolvedRun& run : sweep.runs) {
+  for (size_t i = 0; i < states.size(); ++i) {
+    const ResolvedRun& run = sweep.runs[i];
     const double memory = estimated_bytes(run.config, session);
-    fmt::print(out, "{:<8}{:>10.2f} GB  {}\n", run.done ? "done" : "to do", memory / 1e9, run.id);
-    done += run.done;
+    fmt::print(out, "{:<8}{:>10.2f} GB  {}\n", state_text(states[i], run.path), memory / 1e9,
+               run.id);
+    done += states[i].status == RunStatus::kDone;
   }
   fmt::print(out,
              "{} runs of sweep '{}', {} done; GB = 1e9 bytes, an estimate of weights held, streams "
@@ -127,27 +186,30 @@ int run_command(const SweepOptions& options, std::ostream& out) {
   require_writable(options.results);
   Session session(cache_folder(options.results), options.data);
   ResolvedSweep sweep = resolve(options, session);
-  size_t failed = 0, skipped = 0;
-  std::set<std::string> told;
-  for (ResolvedRun& run : sweep.runs) {
-    if (run.done && !options.force) {
-      ++skipped;
-      if (options.on_done) options.on_done(run.path);
-      continue;
-    }
-    warn_of_overlap(run.config, session, told);
-    const std::string error = execute(sweep, run, session);
-    if (error.empty()) {
-      if (options.on_done) options.on_done(run.path);
-      continue;
-    }
-    ++failed;
-    fmt::print(out, "failed: {}: {}\n", run.id, error);
+  const std::filesystem::path folder = options.results / sweep.file.name;
+  const InterruptHandler interrupts(fmt::format(
+      "wkvq: stopped; runs that are done and trained blocks stay in {}: the same command goes on",
+      folder.string()));
+  Counts counts;
+  const auto tell = [&] {
+    fmt::print(out, "{} runs: {}; results in {}\n", sweep.runs.size(), counts.text(),
+               folder.string());
+  };
+  try {
+    run_all(options, sweep, session, counts, out);
+  } catch (const WriteError& error) {
+    // Every further run would compute for nothing.
+    out << "failed: " << error.what() << std::endl;
+    ++counts.failed;
+    tell();
+    fmt::print(out,
+               "stopped with {} runs left: results cannot be written; with room for them the "
+               "same command goes on\n",
+               sweep.runs.size() - counts.sum());
+    return 1;
   }
-  fmt::print(out, "{} runs: {} done now, {} done before, {} failed; results in {}\n",
-             sweep.runs.size(), sweep.runs.size() - skipped - failed, skipped, failed,
-             (options.results / sweep.file.name).string());
-  return failed == 0 ? 0 : 1;
+  tell();
+  return counts.failed == 0 ? 0 : 1;
 }
 
 }  // namespace wkvq

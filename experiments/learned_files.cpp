@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/hashed_tensors.h"
 #include "core/base/hdf5.h"
-#include "core/base/safetensors.h"
+#include "core/base/run_state.h"
+#include "core/base/temporary_file.h"
 #include "core/statistics.h"
 #include "core/torch_headers.h"
 
@@ -26,6 +28,20 @@ at::Tensor to_tensor(const Array& array) {
   return at::tensor(at::ArrayRef<double>(array.values), at::kDouble).view(array.shape);
 }
 
+LearnedParameters read_block(const std::filesystem::path& path) {
+  const SafetensorsFile file(path);
+  check_hash(file);
+  LearnedParameters parameters;
+  for (const TensorEntry& entry : file.tensors()) {
+    if (entry.dtype != "F64")
+      config_error("{}: tensor '{}' is not float64", path.string(), entry.name);
+    at::Tensor values = at::empty(entry.shape, at::kDouble);
+    std::memcpy(values.data_ptr(), entry.data, entry.bytes);
+    parameters[entry.name] = values;
+  }
+  return parameters;
+}
+
 }  // namespace
 
 LearnedFiles::LearnedFiles(std::filesystem::path partial, std::filesystem::path from)
@@ -42,20 +58,18 @@ std::optional<LearnedParameters> LearnedFiles::load(int64_t layer) {
   }
   const std::filesystem::path path = block_file(partial_, layer);
   if (!std::filesystem::exists(path)) return std::nullopt;
-  const SafetensorsFile file(path);
-  for (const TensorEntry& entry : file.tensors()) {
-    at::Tensor values = at::empty(entry.shape, at::kDouble);
-    if (entry.bytes != values.nbytes())
-      config_error("{}: tensor '{}' is not float64; remove the folder", path.string(), entry.name);
-    std::memcpy(values.data_ptr(), entry.data, entry.bytes);
-    parameters[entry.name] = values;
+  try {
+    return read_block(path);
+  } catch (const ConfigError& error) {
+    fmt::print(stderr, "wkvq: warning: {}; the file is set aside, the block is trained again\n",
+               error.what());
+    set_aside(path);
+    return std::nullopt;
   }
-  return parameters;
 }
 
 void LearnedFiles::save(int64_t layer, const LearnedParameters& parameters) {
   if (!from_.empty() || parameters.empty()) return;
-  std::filesystem::create_directories(partial_);
   std::vector<at::Tensor> alive;
   std::vector<TensorEntry> tensors;
   for (const auto& [name, value] : parameters) {
@@ -66,7 +80,14 @@ void LearnedFiles::save(int64_t layer, const LearnedParameters& parameters) {
                        .data = static_cast<const std::byte*>(alive.back().data_ptr()),
                        .bytes = alive.back().nbytes()});
   }
-  write_safetensors(block_file(partial_, layer), tensors, {});
+  try {
+    std::filesystem::create_directories(partial_);
+    write_hashed_tensors(block_file(partial_, layer), tensors);
+  } catch (const std::runtime_error& error) {
+    // filesystem_error, WriteError, ConfigError: the run itself does not need them.
+    fmt::print(stderr, "wkvq: warning: {}; a killed run will train block {} again\n", error.what(),
+               layer);
+  }
 }
 
 void LearnedFiles::discard() const {
@@ -77,6 +98,7 @@ void LearnedFiles::discard() const {
 std::string run_with_parameters(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path))
     config_error("calibration.from: no file '{}'; expected a run file", path.string());
+  require_harmless(path);
   const hdf5::Reader reader(path);
   const auto id = reader.attribute("/", "run_id");
   if (!id || reader.datasets(parameters_group(0)).empty())

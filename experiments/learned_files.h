@@ -14,7 +14,9 @@ class LearnedFiles final : public LearnedStore {
   /// `from`: a run file, or empty.
   LearnedFiles(std::filesystem::path partial, std::filesystem::path from);
 
+  /// A damaged file of a killed run is set aside with a warning: its block is trained again.
   std::optional<LearnedParameters> load(int64_t layer) override;
+  /// Where the disk does not take them, with a warning, they are not kept.
   void save(int64_t layer, const LearnedParameters& parameters) override;
   /// The run is finished: nothing to resume.
   void discard() const;
@@ -23,7 +25,8 @@ class LearnedFiles final : public LearnedStore {
   std::filesystem::path partial_, from_;
 };
 
-/// Checks that `path` is a run file with trained parameters and returns its run id. ConfigError.
+/// Checks that `path` is an undamaged run file with trained parameters and returns its run id.
+/// ConfigError.
 std::string run_with_parameters(const std::filesystem::path& path);
 
 }  // namespace wkvq

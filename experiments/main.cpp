@@ -1,3 +1,7 @@
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
 #include <iostream>
 
 // __GLIBC__ is known once a header of the library was read.
@@ -23,13 +27,25 @@ void keep_small_blocks() {
 #endif
 }
 
+/// The exit code of a command that ends with `code`: 1 where its output could not be written.
+int after_output(int code) {
+  errno = 0;
+  std::cout.flush();
+  if (std::cout && std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  std::cerr << "wkvq: standard output cannot be written: "
+            << (errno == 0 ? "an earlier part was refused" : std::strerror(errno)) << '\n';
+  return 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   keep_small_blocks();
   throw_where_memory_is_out();
+  // A file beyond the limit of its size is an error of write(), told like a full disk.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
-    return run_command_line(argc, argv);
+    return after_output(run_command_line(argc, argv));
   } catch (const ConfigError& error) {
     std::cerr << "wkvq: " << error.what() << '\n';
     return 2;

@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "core/base/error.h"
+#include "core/base/interrupt.h"
 #include "core/packed_file.h"
 #include "core/torch_headers.h"
 #include "experiments/quantized_model.h"
@@ -23,6 +24,7 @@ int pack_command(const PackOptions& options, std::ostream& report) {
     config_error(
         "pack: method.activation quantizes the inputs of linears, which packed files do "
         "not hold; expected activation: {{bits: 16}}");
+  const InterruptHandler interrupts("wkvq: stopped; no packed file was written");
   Session session(cache_folder(options.results));
   const std::vector<QuantizedBlock> blocks = quantize_model(request, config, session);
   write_packed_file(options.out, blocks,

@@ -2,6 +2,7 @@
 
 #include "core/base/error.h"
 #include "core/base/hdf5.h"
+#include "core/base/run_state.h"
 #include "core/base/run_summary.h"
 #include "core/pipeline.h"
 #include "core/statistics.h"
@@ -22,6 +23,7 @@ bool is_run_file(const std::filesystem::path& path) {
 
 /// The configuration of a run file, which must be a finished one.
 YamlNode configuration_of_run(const std::filesystem::path& path) {
+  require_harmless(path);
   const RunSummary run = read_run(path);
   if (run.status != "done")
     config_error("{}: its status is '{}'; expected a run that is done", path.string(), run.status);
@@ -87,9 +89,10 @@ std::vector<QuantizedBlock> packed_blocks(const PackedFile& file, const RunConfi
                  config.model.path);
   const ModelConfig& architecture = model.checkpoint->config();
   check_packed_storage(config, config.method->kv().view, architecture);
+  const SourceOptions& source = model.source->options();
   return file.blocks(
       architecture, [&](int64_t layer) { return config.method->kv_of(layer); },
-      model.source->options().device);
+      at::TensorOptions().dtype(source.dtype).device(source.device));
 }
 
 std::vector<QuantizedBlock> quantize_model(const QuantizationRequest& request,

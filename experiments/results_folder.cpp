@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "core/base/claim.h"
 #include "core/base/error.h"
 
 namespace wkvq {
@@ -12,6 +13,7 @@ void require_writable(const std::filesystem::path& folder) {
   if (error || access(folder.c_str(), W_OK) != 0)
     config_error("results folder '{}' cannot be written: {}", folder.string(),
                  error ? error.message() : std::string("permission denied"));
+  clean_folder(cache_folder(folder));
 }
 
 std::filesystem::path cache_folder(const std::filesystem::path& results) {

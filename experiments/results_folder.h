@@ -4,8 +4,8 @@
 
 namespace wkvq {
 
-/// Makes `folder` where it is missing. ConfigError unless it can be written, before any model is
-/// loaded.
+/// Makes `folder` where it is missing and cleans its cache of what dead processes left. ConfigError
+/// unless it can be written, before any model is loaded.
 void require_writable(const std::filesystem::path& folder);
 
 /// Where sampled text is kept between commands.

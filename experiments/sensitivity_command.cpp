@@ -1,17 +1,17 @@
 #include <fmt/ostream.h>
 
-#include <chrono>
 #include <ostream>
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
+#include "core/base/interrupt.h"
 #include "core/base/progress.h"
 #include "core/base/run_file.h"
-#include "core/base/run_summary.h"
 #include "experiments/commands.h"
 #include "experiments/failure.h"
 #include "experiments/plan.h"
 #include "experiments/results_folder.h"
+#include "experiments/run_queue.h"
 #include "experiments/runner.h"
 #include "experiments/sensitivity.h"
 
@@ -33,15 +33,10 @@ const PlannedRun& only_run(const SweepFile& file) {
 void write_probes(const SensitivityPlan& plan, Session& session, const std::string& id,
                   RunFileWriter& writer) {
   std::optional<Progress> progress;
-  auto beat = std::chrono::steady_clock::now();
   try {
     execute_sensitivity(plan, session, writer, [&](int64_t, int64_t total) {
       if (!progress) progress.emplace(id, total);
       progress->advance();
-      const auto now = std::chrono::steady_clock::now();
-      if (now - beat < std::chrono::seconds(1)) return;
-      beat = now;
-      writer.heartbeat();
     });
   } catch (const std::exception& error) {
     writer.fail(failure_text(error));
@@ -67,10 +62,16 @@ int sensitivity_command(const SweepOptions& options, std::ostream& out) {
   identity.insert(identity.end(), fingerprints.data.begin(), fingerprints.data.end());
   const std::string id = run_id(only_run(file).slug, identity);
   const std::filesystem::path path = options.results / file.name / (id + ".h5");
-  if (is_complete(path) && !options.force) {
+  RunQueue queue({path}, {run_state(path)}, options.force,
+                 [&](const std::string& line) { out << line << std::endl; });
+  const Turn turn = queue.next().value();
+  if (turn.kind == TurnKind::kFailedElsewhere) config_error("{}: {}", path.string(), turn.why);
+  if (turn.kind != TurnKind::kOurs) {
     fmt::print(out, "done before: {}\n", path.string());
     return 0;
   }
+  if (!turn.why.empty()) fmt::print(stderr, "wkvq: warning: {}; it is done again\n", turn.why);
+  const InterruptHandler interrupts("wkvq: stopped; nothing of this sensitivity is kept");
   RunFileWriter writer(path, {id, file.name, plan.canonical_yaml()});
   record_fingerprints(writer, fingerprints);
   write_probes(plan, session, id, writer);

@@ -8,14 +8,13 @@
 #include "core/base/model_notes.h"
 #include "core/base/model_path.h"
 #include "core/base/options_text.h"
-#include "core/base/safetensors.h"
 #include "core/base/yaml_text.h"
 #include "core/cuda_backend.h"
 #include "core/decoder.h"
 #include "core/device_stream.h"
 #include "core/kernels/cpu_isa.h"
 #include "core/torch_headers.h"
-#include "datasets/token_array.h"
+#include "experiments/sampled_text.h"
 
 namespace wkvq {
 
@@ -40,33 +39,6 @@ int64_t bytes_of(const std::vector<at::Tensor>& tensors) {
   int64_t bytes = 0;
   for (const at::Tensor& x : tensors) bytes += static_cast<int64_t>(x.nbytes());
   return bytes;
-}
-
-std::vector<std::vector<int32_t>> read_sampled(const std::filesystem::path& path, int64_t count,
-                                               int64_t length) {
-  const TokenArray array = read_safetensors_tokens(path, "tokens");
-  if (array.shape != std::vector<int64_t>{count, length})
-    config_error("{}: sampled text of another shape than asked for; remove the file",
-                 path.string());
-  std::vector<std::vector<int32_t>> texts;
-  for (auto row = array.values.begin(); row != array.values.end(); row += length)
-    texts.emplace_back(row, row + length);
-  return texts;
-}
-
-void write_sampled(const std::filesystem::path& path,
-                   const std::vector<std::vector<int32_t>>& texts) {
-  std::vector<int32_t> flat;
-  for (const auto& text : texts) flat.insert(flat.end(), text.begin(), text.end());
-  std::filesystem::create_directories(path.parent_path());
-  write_safetensors(
-      path,
-      {{.name = "tokens",
-        .dtype = "I32",
-        .shape = {static_cast<int64_t>(texts.size()), static_cast<int64_t>(texts.front().size())},
-        .data = reinterpret_cast<const std::byte*>(flat.data()),
-        .bytes = flat.size() * sizeof(int32_t)}},
-      {});
 }
 
 std::vector<at::Tensor> stack_windows(const std::vector<std::vector<int32_t>>& windows) {
@@ -226,10 +198,9 @@ std::vector<std::vector<int32_t>> Session::sampled(LoadedModel& model, int64_t c
       fmt::format("{}|{}|{}|{}|{}|{}|{}", model.fingerprint, at::toString(source.dtype),
                   source.device.str(), model.start_token(), count, length, seed);
   const std::filesystem::path path = cache_ / ("self-" + hash_text(identity) + ".safetensors");
-  if (std::filesystem::exists(path)) return read_sampled(path, count, length);
-  const auto texts = sample_text(*model.source, {count, length, seed, model.start_token()});
-  write_sampled(path, texts);
-  return texts;
+  return kept_text(path, {count, length, model.checkpoint->config().vocab_size}, [&] {
+    return sample_text(*model.source, {count, length, seed, model.start_token()});
+  });
 }
 
 std::shared_ptr<CalibrationChain> Session::calibration(

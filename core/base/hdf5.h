@@ -16,17 +16,19 @@ using NamedAttributes = std::vector<std::pair<std::string, AttributeValue>>;
 /// Writes a new HDF5 file so that h5py and pandas read it without help: strings are variable-length
 /// UTF-8, groups keep the order of creation, columns are chunked (10 KiB to 1 MiB), shuffled,
 /// gzipped and extensible. Groups appear when first written to. Every failure is a ConfigError with
-/// HDF5's message. One thread at a time.
+/// HDF5's message. One thread at a time. All of it stays in memory until close(): HDF5 itself never
+/// writes to a disk, where a full one would crash it when the program ends.
 class Writer {
  public:
-  /// `path` must not exist.
+  /// ConfigError where the folder of `path` cannot be written.
   explicit Writer(std::filesystem::path path);
 
   /// Sets or replaces. A string above 64 KiB becomes a scalar dataset of that name.
   void attribute(const std::string& group, const std::string& name, const AttributeValue& value);
   void column(const std::string& group, const std::string& name, const Column& values);
   void array(const std::string& group, const std::string& name, const Array& values);
-  void flush();
+  /// Makes `path` appear with a seal (core/base/seal.h), whole or not at all, in place of an older
+  /// file. WriteError where the disk does not take it. Without it nothing is written.
   void close();
 
  private:
@@ -36,13 +38,14 @@ class Writer {
                           const std::string& what);
 
   std::filesystem::path path_;
+  Handle access_;
   Handle file_;
   std::string group_name_;  ///< of the group written to last, which stays open
   Handle group_;
 };
 
-/// Reads a file that may come from anywhere: types, shapes and sizes are checked before memory is
-/// taken, links to other files are not followed, and whatever is wrong is a ConfigError.
+/// Reads a file that may come from anywhere: its seal, types, shapes and sizes are checked before
+/// memory is taken, links to other files are not followed, and whatever is wrong is a ConfigError.
 class Reader {
  public:
   explicit Reader(std::filesystem::path path);

@@ -3,6 +3,7 @@
 #include "core/base/error.h"
 #include "core/base/hdf5.h"
 #include "core/base/hdf5_values.h"
+#include "core/base/seal.h"
 
 namespace wkvq::hdf5 {
 namespace {
@@ -24,8 +25,10 @@ Reader::Reader(std::filesystem::path path) : path_(std::move(path)) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path_, error))
     config_error("{}: no such file", path_.string());
+  check_seal(path_);
   Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-  H5Pset_file_locking(access, true, true);
+  // A file that has its name never changes: no lock is needed, and some file systems have none.
+  H5Pset_file_locking(access, false, true);
   file_ = Handle(
       checked(H5Fopen(path_.c_str(), H5F_ACC_RDONLY, access), path_, "not a readable HDF5 file"),
       H5Fclose);

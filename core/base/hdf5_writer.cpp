@@ -1,10 +1,17 @@
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <numeric>
 #include <sstream>
 #include <type_traits>
 
 #include "core/base/error.h"
 #include "core/base/hdf5.h"
+#include "core/base/owner.h"
+#include "core/base/seal.h"
+#include "core/base/temporary_file.h"
 
 namespace wkvq::hdf5 {
 namespace {
@@ -12,6 +19,7 @@ namespace {
 constexpr hsize_t kMinChunkBytes = hsize_t{10} << 10;
 constexpr hsize_t kMaxChunkBytes = hsize_t{256} << 10;
 constexpr size_t kMaxAttributeBytes = size_t{64} << 10;
+constexpr size_t kMemoryStep = size_t{1} << 20;
 
 void require_text(const std::string& text, const std::string& where) {
   if (text.find('\0') != std::string::npos)
@@ -54,15 +62,20 @@ Handle chunked(std::vector<hsize_t> chunk, hsize_t element_bytes) {
 
 Writer::Writer(std::filesystem::path path) : path_(std::move(path)) {
   silence_errors();
+  const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    config_error("{}: cannot create the file: {}", path_.string(), std::strerror(errno));
   Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
+  H5Pset_userblock(creation, kSealBytes);
   H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
   H5Pset_attr_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
-  Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-  // Network file systems without locks must not stop a run: the name is private to this process.
-  H5Pset_file_locking(access, true, true);
-  // This format has checksums over its structure, but no mark that outlives a killed writer.
-  H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
-  file_ = Handle(checked(H5Fcreate(path_.c_str(), H5F_ACC_EXCL, creation, access), path_,
+  access_ = Handle(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  H5Pset_fapl_core(access_, kMemoryStep, /*backing_store=*/false);
+  // This format has checksums over its structure, but no mark of a file that is open.
+  H5Pset_libver_bounds(access_, H5F_LIBVER_V18, H5F_LIBVER_V18);
+  // HDF5 looks for a file of the name that it is given, also where it keeps all in memory.
+  const std::string name = path_.string() + "." + Owner::self().token() + ".memory";
+  file_ = Handle(checked(H5Fcreate(name.c_str(), H5F_ACC_EXCL, creation, access_), path_,
                          "cannot create the file"),
                  H5Fclose);
 }
@@ -194,12 +207,23 @@ void Writer::array(const std::string& group_name, const std::string& name, const
           what);
 }
 
-void Writer::flush() {
-  checked(H5Fflush(file_, H5F_SCOPE_GLOBAL), path_, "cannot write the file");
-}
-
 void Writer::close() {
   group_.reset();
+  checked(H5Fflush(file_, H5F_SCOPE_GLOBAL), path_, "cannot write the file");
+  const auto bytes = static_cast<size_t>(
+      checked(H5Fget_file_image(file_, nullptr, 0), path_, "cannot write the file"));
+  std::vector<char> content(bytes);
+  checked(H5Fget_file_image(file_, content.data(), bytes), path_, "cannot write the file");
+  // The image has the flags of the superblock cleared, which its checksum covers.
+  constexpr size_t kFlags = 11;
+  void* place = nullptr;
+  checked(H5Fget_vfd_handle(file_, access_, &place), path_, "cannot write the file");
+  content.at(kFlags) = (*static_cast<char**>(place))[kSealBytes + kFlags];
+  const std::string seal = seal_of(content.data(), bytes);
+  TemporaryFile out(path_);
+  out.write(seal.data(), seal.size());
+  out.write(content.data(), bytes);
+  out.commit();
   checked(file_.reset(), path_, "cannot close the file");
 }
 

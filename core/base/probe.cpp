@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,15 +16,19 @@
 namespace wkvq {
 namespace {
 
-constexpr unsigned kSeconds = 30;
+constexpr unsigned kSeconds = 60;  // of a file system that does not answer
+constexpr time_t kCpuSeconds = 5;  // of a library that goes round in circles
 
 [[noreturn]] void run_child(size_t begin, size_t end, const std::function<void(size_t)>& action,
                             int report) {
-  for (int signal : {SIGALRM, SIGSEGV, SIGABRT, SIGBUS, SIGFPE}) ::signal(signal, SIG_DFL);
+  for (int signal : {SIGALRM, SIGPROF, SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGINT, SIGTERM, SIGHUP})
+    ::signal(signal, SIG_DFL);
   // What a crashing library prints is of no use to the reader of a report.
   if (const int null = ::open("/dev/null", O_WRONLY); null >= 0) ::dup2(null, STDERR_FILENO);
   for (size_t i = begin; i < end; ++i) {
     ::alarm(kSeconds);
+    const itimerval computing{{0, 0}, {kCpuSeconds, 0}};
+    ::setitimer(ITIMER_PROF, &computing, nullptr);
     try {
       action(i);
     } catch (const std::exception&) {
@@ -32,6 +37,14 @@ constexpr unsigned kSeconds = 30;
     if (::write(report, &done, 1) != 1) break;
   }
   ::_exit(0);
+}
+
+std::string ending_of(int status) {
+  if (!WIFSIGNALED(status)) return fmt::format("exit code {}", WEXITSTATUS(status));
+  const int signal = WTERMSIG(status);
+  if (signal == SIGPROF) return fmt::format("no end after {} s of computing", kCpuSeconds);
+  if (signal == SIGALRM) return fmt::format("no end after {} s", kSeconds);
+  return fmt::format("signal {} ({})", signal, ::strsignal(signal));
 }
 
 }  // namespace
@@ -46,14 +59,13 @@ std::vector<std::string> probe(size_t count, const std::function<void(size_t)>& 
     if (child == 0) run_child(begin, count, action, ends[1]);
     ::close(ends[1]);
     char byte = 0;
-    while (::read(ends[0], &byte, 1) == 1) ++begin;
+    for (ssize_t got = 1; got == 1 || (got < 0 && errno == EINTR);)
+      if (got = ::read(ends[0], &byte, 1); got == 1) ++begin;
     ::close(ends[0]);
     int status = 0;
-    ::waitpid(child, &status, 0);
-    if (begin < count)
-      endings[begin] = WIFSIGNALED(status) ? fmt::format("signal {} ({})", WTERMSIG(status),
-                                                         ::strsignal(WTERMSIG(status)))
-                                           : fmt::format("exit code {}", WEXITSTATUS(status));
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (begin < count) endings[begin] = ending_of(status);
   }
   return endings;
 }

@@ -1,17 +1,14 @@
 #include "core/base/run_file.h"
 
-#include <fcntl.h>
 #include <fmt/chrono.h>
-#include <signal.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <ctime>
 
 #include "core/base/error.h"
+#include "core/base/temporary_file.h"
 #include "core/base/yaml_json.h"
 
 namespace wkvq {
@@ -23,54 +20,8 @@ std::string utc_now() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
 }
 
-class Descriptor {
- public:
-  Descriptor(const fs::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC)) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  operator int() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
-
-void sync_to_disk(const fs::path& path) {
-  const Descriptor file(path, O_RDONLY);
-  // EINVAL: a file system without sync of folders.
-  if (file < 0 || (::fsync(file) != 0 && errno != EINVAL))
-    config_error("{}: cannot sync to disk: {}", path.string(), std::strerror(errno));
-}
-
-/// True for "<name of path>.<process>.tmp" whose process is gone (or was an earlier one with our
-/// number) and which nobody has locked, here or on another machine that shares the folder.
-bool is_leftover(const fs::path& candidate, const fs::path& path) {
-  const std::string name = candidate.filename().string();
-  const std::string prefix = path.filename().string() + ".";
-  if (!name.starts_with(prefix) || candidate.extension() != ".tmp") return false;
-  const char* begin = name.data() + prefix.size();
-  const char* end = name.data() + name.size() - 4;
-  int process = 0;
-  const auto [stop, error] = begin < end
-                                 ? std::from_chars(begin, end, process)
-                                 : std::from_chars_result{begin, std::errc::invalid_argument};
-  if (error != std::errc() || stop != end || process <= 0) return false;
-  if (process != ::getpid() && (::kill(process, 0) == 0 || errno != ESRCH)) return false;
-  const Descriptor file(candidate, O_RDONLY | O_NONBLOCK);
-  return file >= 0 && ::flock(file, LOCK_EX | LOCK_NB) == 0;
-}
-
-void remove_leftovers(const fs::path& path) {
-  std::error_code ignored;
-  for (fs::directory_iterator it(folder_of(path), ignored), end; !ignored && it != end;
-       it.increment(ignored))
-    if (std::error_code failed; is_leftover(it->path(), path)) fs::remove(it->path(), failed);
 }
 
 void prepare_folder(const fs::path& path) {
@@ -85,13 +36,11 @@ void prepare_folder(const fs::path& path) {
 
 }  // namespace
 
-RunFileWriter::RunFileWriter(fs::path path, const RunIdentity& identity)
-    : path_(std::move(path)),
-      temporary_(path_.string() + "." + std::to_string(::getpid()) + ".tmp") {
+RunFileWriter::RunFileWriter(fs::path path, const RunIdentity& identity) : path_(std::move(path)) {
   const auto config = flatten(yaml_to_json(identity.config_yaml));
   prepare_folder(path_);
-  remove_leftovers(path_);
-  file_.emplace(temporary_);
+  remove_leftovers(folder_of(path_), path_.filename().string() + ".");
+  file_.emplace(path_);
   attribute("/", "schema", kRunSchema);
   attribute("/", "run_id", identity.run_id);
   attribute("/", "sweep", identity.sweep);
@@ -99,14 +48,6 @@ RunFileWriter::RunFileWriter(fs::path path, const RunIdentity& identity)
   attribute("/", "started", utc_now());
   attribute("/config", "yaml", identity.config_yaml);
   for (const auto& [key, value] : config) attribute("/config", key, value);
-  heartbeat();
-}
-
-RunFileWriter::~RunFileWriter() {
-  if (!file_) return;
-  file_.reset();
-  std::error_code ignored;
-  fs::remove(temporary_, ignored);
 }
 
 void RunFileWriter::attribute(const std::string& group, const std::string& name,
@@ -128,11 +69,6 @@ void RunFileWriter::array(const std::string& group, const std::string& name, con
   file_.value().array(group, name, values);
 }
 
-void RunFileWriter::heartbeat() {
-  attribute("/", "heartbeat", utc_now());
-  file_.value().flush();
-}
-
 void RunFileWriter::finish() {
   publish("done");
 }
@@ -147,14 +83,8 @@ void RunFileWriter::publish(const std::string& status) {
   attribute("/", "seconds", elapsed.count());
   attribute("/", "finished", utc_now());
   attribute("/", "status", status);
-  heartbeat();
   file_.value().close();
-  sync_to_disk(temporary_);
-  std::error_code error;
-  fs::rename(temporary_, path_, error);
-  if (error) config_error("{}: cannot be put in place: {}", path_.string(), error.message());
   file_.reset();
-  sync_to_disk(folder_of(path_));
 }
 
 }  // namespace wkvq

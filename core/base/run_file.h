@@ -21,17 +21,13 @@ struct RunIdentity {
   std::string config_yaml;  ///< canonical text of the resolved configuration
 };
 
-/// Writes one run file (results/README.md holds its schema). All goes to
-/// "<path>.<process id>.tmp"; only finish() or fail() make `path` appear, whole or not at all.
+/// Writes one run file (results/README.md holds its schema). All stays in memory; only finish() or
+/// fail() make `path` appear, whole or not at all. Whoever shares the folder holds a Claim to it.
 class RunFileWriter final : public Recorder {
  public:
-  /// Makes the folder, removes temporary files that dead writers of the same run left, and writes
-  /// identity, configuration and status "running". ConfigError where the folder cannot be written.
+  /// Makes the folder, removes temporary files that dead writers of the same run left, and notes
+  /// identity and configuration. ConfigError where the folder cannot be written.
   RunFileWriter(std::filesystem::path path, const RunIdentity& identity);
-  /// Without finish() or fail() before: removes the temporary file.
-  ~RunFileWriter() override;
-  RunFileWriter(const RunFileWriter&) = delete;
-  RunFileWriter& operator=(const RunFileWriter&) = delete;
 
   void attribute(const std::string& group, const std::string& name,
                  const AttributeValue& value) override;
@@ -39,20 +35,16 @@ class RunFileWriter final : public Recorder {
   void column(const std::string& group, const std::string& name, const Column& values) override;
   void array(const std::string& group, const std::string& name, const Array& values) override;
 
-  /// Notes the time and flushes: what is written so far survives a crash in the temporary file.
-  void heartbeat();
-  /// Status "done": flush, sync, rename, sync of the folder. Nothing can be written afterwards.
+  /// Status "done": written, synced, renamed; the folder synced. WriteError where the disk does not
+  /// take it. Nothing can be written afterwards.
   void finish();
   /// The same with status "failed" and `error` as an attribute.
   void fail(const std::string& error);
-
-  const std::filesystem::path& temporary_path() const { return temporary_; }
 
  private:
   void publish(const std::string& status);
 
   std::filesystem::path path_;
-  std::filesystem::path temporary_;
   std::optional<hdf5::Writer> file_;
   std::map<std::string, size_t> rows_;  ///< column length by group
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();

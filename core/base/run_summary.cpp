@@ -2,6 +2,7 @@
 
 #include "core/base/error.h"
 #include "core/base/run_file.h"
+#include "core/base/run_state.h"
 #include "core/base/yaml_json.h"
 
 namespace wkvq {
@@ -100,12 +101,7 @@ RunSummary read_run(const std::filesystem::path& path) {
 }
 
 bool is_complete(const std::filesystem::path& path) {
-  try {
-    const hdf5::Reader file(path);
-    return open_root(file, path).text("status") == "done";
-  } catch (const ConfigError&) {
-    return false;
-  }
+  return run_state(path).status == RunStatus::kDone;
 }
 
 }  // namespace wkvq

@@ -40,7 +40,8 @@ struct RunSummary {
 /// ConfigError where `path` is no run file of this schema or is damaged.
 RunSummary read_run(const std::filesystem::path& path);
 
-/// True where `path` is a readable run file of this schema with status "done".
+/// True where `path` is a readable run file of this schema with status "done"; for many files see
+/// run_states().
 bool is_complete(const std::filesystem::path& path);
 
 }  // namespace wkvq

@@ -66,7 +66,7 @@ class SafetensorsFile {
 
 /// Writes a file that SafetensorsFile accepts, under a temporary name that is renamed when all of
 /// it is on disk. `bytes` of each entry must be what dtype and shape say. ConfigError where the
-/// folder cannot be written.
+/// folder cannot be written, WriteError where the disk does not take the file.
 void write_safetensors(const std::filesystem::path& path, const std::vector<TensorEntry>& tensors,
                        const std::map<std::string, std::string>& metadata);
 

@@ -8,6 +8,7 @@
 
 #include "core/base/error.h"
 #include "core/base/hdf5.h"
+#include "core/base/run_state.h"
 
 namespace wkvq {
 
@@ -56,6 +57,7 @@ void BudgetOptions::visit(OptionVisitor& v) {
 
 BitBudget::BitBudget(const BudgetOptions& options)
     : from_(options.from), measure_(options.measure == BudgetMeasure::kKl ? "kl" : "nll_increase") {
+  require_harmless(from_);
   const hdf5::Reader file(from_);
   run_id_ = text_of(file, "run_id");
   model_fingerprint_ = text_of(file, "model_fingerprint");

@@ -1,6 +1,7 @@
 #include <functional>
 
 #include "core/base/hdf5.h"
+#include "core/base/seal.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;
@@ -63,8 +64,18 @@ TEST_CASE("hdf5: a file cut anywhere is an error, never a crash") {
     file.attribute("/config", "yaml", "a: 1");
     file.column("/rows", "text", std::vector<std::string>(50, "word"));
     file.column("/rows", "f64", std::vector<double>(50, 0.5));
+    file.close();
   }
   const std::string whole = read_bytes(folder / "whole.h5");
+  // Without its seal: as other programs write files.
+  const std::string bare = whole.substr(kSealBytes);
+  test::write_file(folder / "bare.h5", bare);
+  CHECK(Reader(folder / "bare.h5").attribute("/config", "yaml") == AttributeValue("a: 1"));
+  for (size_t size = 0; size < bare.size(); size += 97) {
+    test::write_file(folder / "cut.h5", bare.substr(0, size));
+    INFO("without a seal, cut at " << size);
+    CHECK(!test::error_of([&] { Reader(folder / "cut.h5"); }).empty());
+  }
   for (size_t size = 0; size < whole.size(); size += 97) {
     test::write_file(folder / "cut.h5", whole.substr(0, size));
     INFO("cut at " << size);

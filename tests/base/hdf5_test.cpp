@@ -34,6 +34,7 @@ TEST_CASE("hdf5: attributes, columns and arrays come back as they went in") {
     file.array("/arrays", "matrix", {{2, 3}, values});
     file.array("/arrays", "scalar", {{}, {7}});
     file.array("/arrays", "nothing", {{0, 4}, {}});
+    file.close();
   }
   const Reader file(path);
   CHECK(file.attribute("/", "name") == AttributeValue("größe 漢字"));
@@ -66,6 +67,7 @@ TEST_CASE("hdf5: names keep the order of creation and values can be replaced") {
     file.attribute("/group", "x", "now text");
     for (const char* name : {"c", "a", "b"})
       file.column(std::string("/g_") + name, "col", std::vector<double>{1});
+    file.close();
   }
   const Reader file(path);
   const auto attributes = file.attributes("/group");
@@ -86,6 +88,7 @@ TEST_CASE("hdf5: long text lies in a dataset and is found like an attribute") {
     Writer file(folder / "a.h5");
     file.attribute("/config", "yaml", text);
     file.attribute("/config", "yaml", text + "b");
+    file.close();
   }
   const Reader file(folder / "a.h5");
   CHECK(file.attribute("/config", "yaml") == AttributeValue(text + "b"));
@@ -100,6 +103,7 @@ TEST_CASE("hdf5: columns are chunked, shuffled, gzipped and extensible") {
   {
     Writer file(path);
     file.column("/rows", "zeros", std::vector<double>(count));
+    file.close();
   }
   const Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
   const Handle dataset(H5Dopen2(file, "/rows/zeros", H5P_DEFAULT), H5Dclose);
@@ -125,7 +129,9 @@ TEST_CASE("hdf5: large arrays of any proportion are written in bounded chunks") 
   int64_t count = 1;
   for (int64_t size : shape) count *= size;
   for (int64_t i = 0; i < count; ++i) array.values.push_back(static_cast<double>(i));
-  Writer(folder / "a.h5").array("/", "a", array);
+  Writer file(folder / "a.h5");
+  file.array("/", "a", array);
+  file.close();
   const Array back = Reader(folder / "a.h5").array("/", "a");
   CHECK(back.shape == array.shape);
   CHECK(back.values == array.values);
@@ -140,6 +146,43 @@ TEST_CASE("hdf5: what cannot be written is an error that says why") {
   REQUIRE_CONFIG_ERROR(file.array("/rows", "m", {{2, 2}, {1, 2, 3}}), "3 values given");
   REQUIRE_CONFIG_ERROR(file.attribute("/", "nul", std::string("a\0b", 3)), "NUL");
   REQUIRE_CONFIG_ERROR(file.attribute("/rows/a", "x", 1.0), "cannot open group /rows/a");
-  REQUIRE_CONFIG_ERROR(Writer(folder / "a.h5"), "cannot create the file");
   REQUIRE_CONFIG_ERROR(Writer(folder / "missing/a.h5"), "No such file");
+}
+
+TEST_CASE("hdf5: nothing appears before close, then all of it in place of an older file") {
+  const test::TemporaryFolder folder;
+  const auto path = folder / "a.h5";
+  const auto write = [&](int64_t value, bool close) {
+    Writer file(path);
+    file.attribute("/", "value", value);
+    if (close) file.close();
+  };
+  write(1, false);
+  CHECK(std::filesystem::is_empty(folder.path()));
+  write(2, true);
+  write(3, false);
+  CHECK(Reader(path).attribute("/", "value") == AttributeValue(int64_t{2}));
+  write(4, true);
+  CHECK(Reader(path).attribute("/", "value") == AttributeValue(int64_t{4}));
+}
+
+TEST_CASE("hdf5: every changed byte of a sealed file is seen") {
+  const test::TemporaryFolder folder;
+  const auto path = folder / "a.h5";
+  {
+    Writer file(path);
+    file.attribute("/evaluation/ppl", "value", 7.5);
+    file.close();
+  }
+  std::ifstream in(path, std::ios::binary);
+  const std::string whole{std::istreambuf_iterator<char>(in), {}};
+  for (size_t at = 0; at < whole.size(); at += 3) {
+    std::string changed = whole;
+    changed[at] = static_cast<char>(changed[at] ^ 16);
+    test::write_file(folder / "b.h5", changed);
+    INFO("byte " << at);
+    REQUIRE(!test::error_of([&] { Reader(folder / "b.h5"); }).empty());
+  }
+  test::write_file(folder / "b.h5", whole + "x");
+  REQUIRE_CONFIG_ERROR(Reader(folder / "b.h5"), "its content is not what was written");
 }

@@ -1,10 +1,14 @@
 #include "core/base/run_file.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/owner.h"
+#include "core/base/run_state.h"
 #include "core/base/run_summary.h"
+#include "core/base/temporary_file.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;
@@ -51,7 +55,6 @@ TEST_CASE("run file: what was recorded is in the summary") {
   writer.attribute("/", "git", "abc");
   writer.attribute("/cost", "seconds_calibrate", 1.5);
   writer.attribute("/cost", "peak_bytes_host", int64_t{1000});
-  writer.heartbeat();
   writer.finish();
 
   const RunSummary run = read_run(path);
@@ -78,21 +81,19 @@ TEST_CASE("run file: what was recorded is in the summary") {
         hdf5::NamedAttributes{{"seconds_calibrate", 1.5}, {"peak_bytes_host", int64_t{1000}}});
 
   const hdf5::Reader file(path);
-  for (const char* name : {"started", "finished", "heartbeat"})
+  for (const char* name : {"started", "finished"})
     CHECK(is_timestamp(file.attribute("/", name).value()));
   CHECK(std::get<double>(file.attribute("/", "seconds").value()) >= 0);
   CHECK(file.attribute("/config", "method.kv.bits") == AttributeValue(int64_t{4}));
   CHECK(file.attribute("/config", "yaml") == AttributeValue(kIdentity.config_yaml));
 }
 
-TEST_CASE("run file: nothing final before finish, nothing temporary after") {
+TEST_CASE("run file: nothing before finish, nothing temporary after") {
   const test::TemporaryFolder folder;
   const fs::path path = folder / "run.h5";
   {
     RunFileWriter writer(path, kIdentity);
-    CHECK(!fs::exists(path));
-    CHECK(fs::exists(writer.temporary_path()));
-    CHECK(writer.temporary_path().filename() == "run.h5." + std::to_string(getpid()) + ".tmp");
+    CHECK(names_in(folder.path()).empty());
     CHECK(!is_complete(path));
     writer.finish();
     CHECK(is_complete(path));
@@ -100,7 +101,7 @@ TEST_CASE("run file: nothing final before finish, nothing temporary after") {
   CHECK(names_in(folder.path()) == std::vector<std::string>{"run.h5"});
 }
 
-TEST_CASE("run file: an abandoned writer removes its file and keeps an older result") {
+TEST_CASE("run file: an abandoned writer leaves nothing and keeps an older result") {
   const test::TemporaryFolder folder;
   const fs::path path = folder / "run.h5";
   { RunFileWriter writer(path, kIdentity); }
@@ -129,33 +130,66 @@ TEST_CASE("run file: a killed writer leaves no result, and its file goes with th
   const fs::path path = folder / "run.h5";
   const pid_t child = fork();
   if (child == 0) {
-    RunFileWriter writer(path, kIdentity);
-    write_evaluation(writer, "ppl", 7.5);
-    writer.heartbeat();
+    TemporaryFile half(path);
+    half.write("half", 4);
     kill(getpid(), SIGKILL);
   }
   REQUIRE(child > 0);
   waitpid(child, nullptr, 0);
-  const std::string leftover = "run.h5." + std::to_string(child) + ".tmp";
-  CHECK(names_in(folder.path()) == std::vector<std::string>{leftover});
+  REQUIRE(names_in(folder.path()).size() == 1);
+  const std::string leftover = names_in(folder.path())[0];
+  CHECK(leftover.starts_with("run.h5." + Owner::self().host));
   CHECK(!is_complete(path));
-  CHECK(read_run(folder / leftover).status == "running");
 
-  test::write_file(folder / "other.h5.999999.tmp", "another run's");
-  test::write_file(folder / ("run.h5." + std::to_string(getppid()) + ".tmp"), "a living one's");
-  test::write_file(folder / "run.h5.x1.tmp", "not ours");
+  Owner elsewhere = Owner::self();
+  elsewhere.machine ^= 1;
+  const std::string silent = "run.h5." + elsewhere.token() + ".tmp";
+  elsewhere.random ^= 1;
+  test::write_file(folder / silent, "another host's, long ago");
+  fs::last_write_time(folder / silent, fs::file_time_type::clock::now() - 2 * kSilence);
+  const std::vector<std::string> kept{
+      "other.h5.host-0000-1-1-0.tmp", "run.h5." + elsewhere.token() + ".tmp",
+      "run.h5." + Owner::self().token() + ".tmp", "run.h5.notes.tmp"};
+  for (const std::string& name : kept) test::write_file(folder / name, "not for us to remove");
   RunFileWriter(path, kIdentity).finish();
   CHECK(is_complete(path));
   CHECK(!fs::exists(folder / leftover));
-  CHECK(names_in(folder.path()).size() == 4);
+  CHECK(!fs::exists(folder / silent));
+  for (const std::string& name : kept) CHECK(fs::exists(folder / name));
 }
 
-TEST_CASE("run file: a second writer of the same run in one process is refused") {
+TEST_CASE("run file: a disk that takes no more is told, leaves nothing and keeps an older result") {
   const test::TemporaryFolder folder;
-  RunFileWriter first(folder / "run.h5", kIdentity);
-  REQUIRE_CONFIG_ERROR(RunFileWriter(folder / "run.h5", kIdentity), "cannot create the file");
-  first.finish();
-  CHECK(is_complete(folder / "run.h5"));
+  const fs::path path = folder / "run.h5";
+  RunFileWriter(path, kIdentity).finish();
+  const FileStamp before = stamp_of(path);
+  const pid_t child = fork();
+  if (child == 0) {
+    // As on a full disk, every byte beyond the first kilobyte is refused.
+    signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{1024, 1024};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    int code = 1;
+    try {
+      RunFileWriter writer(path, kIdentity);
+      write_evaluation(writer, "ppl", 7.5);
+      writer.finish();
+    } catch (const WriteError& error) {
+      code = std::string(error.what()).find("run.h5: cannot be written: File too large") !=
+                     std::string::npos
+                 ? 7
+                 : 2;
+    }
+    // The exit handlers of HDF5 run, too.
+    std::exit(code);
+  }
+  REQUIRE(child > 0);
+  int status = 0;
+  waitpid(child, &status, 0);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 7);
+  CHECK(names_in(folder.path()) == std::vector<std::string>{"run.h5"});
+  CHECK(stamp_of(path) == before);
 }
 
 TEST_CASE("run file: columns of one group have one length") {

@@ -21,6 +21,7 @@ fs::path run_with(const test::TemporaryFolder& folder, Change&& change) {
   file.attribute("/", "status", "done");
   file.attribute("/config", "yaml", "a: 1");
   change(file);
+  file.close();
   return path;
 }
 
@@ -72,7 +73,9 @@ TEST_CASE("run summary: files that are no sound run files are refused by name") 
                    f.attribute("/evaluation/ppl", "value", "seven");
                  }),
                  "attribute 'value' of /evaluation/ppl has the wrong type; expected a number"));
-  Writer(folder / "bare.h5").attribute("/", "schema", kRunSchema);
+  Writer bare(folder / "bare.h5");
+  bare.attribute("/", "schema", kRunSchema);
+  bare.close();
   REQUIRE_CONFIG_ERROR(read_run(folder / "bare.h5"), "no attribute 'run_id' of /");
 }
 

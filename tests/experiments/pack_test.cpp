@@ -1,7 +1,10 @@
 #include "experiments/pack_command.h"
 
+#include <algorithm>
+#include <cstring>
 #include <sstream>
 
+#include "core/base/hash.h"
 #include "core/base/safetensors.h"
 #include "core/packed_file.h"
 #include "core/packed_weight.h"
@@ -121,6 +124,141 @@ TEST_CASE("pack: a damaged file, another version, another model are refused") {
   std::filesystem::copy(test::source("datasets/mini/model.safetensors"), fixture / "plain.packed");
   CHECK_THAT(fixture.error("plain.packed"),
              Contains("plain.packed: no packed model; expected a file of `wkvq pack`"));
+}
+
+namespace {
+
+/// A packed file whose tensors can be changed; its hash is made right again, as an attacker would.
+class Crafted {
+ public:
+  explicit Crafted(const std::filesystem::path& path) : file_(path), entries(file_.tensors()) {}
+
+  TensorEntry& at(const std::string& name) {
+    return *std::ranges::find(entries, name, &TensorEntry::name);
+  }
+  /// Other values in the place of a tensor's; where it is missing, a new one.
+  void set(const std::string& name, const std::string& dtype, std::vector<int64_t> shape,
+           std::string bytes) {
+    auto found = std::ranges::find(entries, name, &TensorEntry::name);
+    if (found == entries.end()) found = entries.insert(found, TensorEntry{.name = name});
+    kept_.push_back(std::make_unique<std::string>(std::move(bytes)));
+    *found = {name, dtype, std::move(shape),
+              reinterpret_cast<const std::byte*>(kept_.back()->data()), kept_.back()->size()};
+  }
+  void set_number(const std::string& name, size_t index, int64_t value) {
+    const TensorEntry& entry = at(name);
+    std::string bytes(reinterpret_cast<const char*>(entry.data), entry.bytes);
+    std::memcpy(bytes.data() + index * sizeof value, &value, sizeof value);
+    set(name, entry.dtype, entry.shape, bytes);
+  }
+  void write(const std::filesystem::path& path) const {
+    auto metadata = file_.metadata();
+    Hasher hasher;
+    hasher.add_part(metadata.at("model_fingerprint")).add_part(metadata.at("configuration"));
+    for (const TensorEntry& entry : entries) {
+      hasher.add_part(entry.name).add_part(entry.dtype);
+      hasher.add(entry.shape.data(), entry.shape.size() * sizeof(int64_t));
+      hasher.add(entry.data, entry.bytes);
+    }
+    metadata["hash"] = hasher.hex();
+    write_safetensors(path, entries, metadata);
+  }
+
+ private:
+  SafetensorsFile file_;
+  std::vector<std::unique_ptr<std::string>> kept_;
+
+ public:
+  std::vector<TensorEntry> entries;
+};
+
+std::string halves(size_t count) {
+  return std::string(2 * count, '\0');
+}
+
+}  // namespace
+
+TEST_CASE("pack: crafted files with the right hash are refused for what is wrong in them") {
+  const Fixture fixture;
+  fixture.pack("model.packed");
+  const auto crafted = [&](const std::function<void(Crafted&)>& change) {
+    Crafted file(fixture / "model.packed");
+    change(file);
+    file.write(fixture / "bad.packed");
+    return fixture.error("bad.packed");
+  };
+  CHECK(crafted([](Crafted&) {}).empty());
+  const std::string format = "block_00/q_proj/format";
+  constexpr int64_t kHuge = std::numeric_limits<int64_t>::max();
+  // Bits, outputs, inputs, group, stored scale, form, wide zero points.
+  for (const auto& [index, value] : std::vector<std::pair<size_t, int64_t>>{{0, 5},
+                                                                            {0, kHuge},
+                                                                            {1, 0},
+                                                                            {1, kHuge},
+                                                                            {2, -64},
+                                                                            {2, kHuge},
+                                                                            {3, kHuge},
+                                                                            {3, kHuge - 1},
+                                                                            {3, int64_t{1} << 32},
+                                                                            {3, 0},
+                                                                            {3, -1},
+                                                                            {3, 48},
+                                                                            {4, 0},
+                                                                            {4, 99},
+                                                                            {5, -1},
+                                                                            {5, 99},
+                                                                            {6, 2}}) {
+    INFO("number " << index << " is " << value);
+    CHECK_THAT(crafted([&](Crafted& f) { f.set_number(format, index, value); }),
+               Contains("block_00/q_proj: its format or size"));
+  }
+  CHECK_THAT(crafted([&](Crafted& f) { f.at(format).shape = {1, 7}; }), Contains("its format"));
+  CHECK_THAT(crafted([](Crafted& f) {
+               auto& codes = f.at("block_00/q_proj/codes");
+               codes.shape = {1, codes.shape[0]};
+             }),
+             Contains("its format or size"));
+  const auto tensor = [&](const std::string& name, const std::string& dtype,
+                          std::vector<int64_t> shape, size_t count) {
+    return crafted([&](Crafted& f) {
+      f.set(name, dtype, shape, dtype == "F32" ? halves(2 * count) : halves(count));
+    });
+  };
+  const auto own = Crafted(fixture / "model.packed").at("block_00/input_norm");
+  const auto hidden = static_cast<size_t>(own.shape[0]);
+  REQUIRE(own.dtype == "F32");
+  CHECK_THAT(tensor("block_00/input_norm", "F16", own.shape, hidden),
+             Contains("block_00/input_norm: dtype F16; expected F32"));
+  CHECK_THAT(tensor("block_00/post_norm", "I64", {own.shape[0] / 4}, hidden),
+             Contains("no tensor of the shape"));
+  CHECK_THAT(tensor("block_00/input_norm", "F32", {1, own.shape[0]}, hidden),
+             Contains("no tensor of the shape"));
+  CHECK_THAT(tensor("block_00/q_proj/bias", "F32", own.shape, hidden),
+             Contains("block_00/q_proj/bias: the model has no such tensor"));
+  CHECK_THAT(tensor("block_00/query_norm", "F32", {64}, 64), Contains("the model has no such"));
+  CHECK_THAT(tensor("block_00/q_proj/weight", "F32", {own.shape[0], own.shape[0]}, hidden * hidden),
+             Contains("q_proj: expected either codes or a weight"));
+  CHECK_THAT(tensor("block_00/q_proj/basis", "F32", {own.shape[0], own.shape[0]}, hidden * hidden),
+             Contains("tensors, of which the model has"));
+  CHECK_THAT(tensor("unused", "F32", {1}, 1), Contains("tensors, of which the model has"));
+  CHECK_THAT(tensor("block_99/input_norm", "F32", own.shape, hidden),
+             Contains("tensors, of which the model has"));
+  const auto scale = Crafted(fixture / "model.packed").at("block_00/key/scale");
+  CHECK_THAT(crafted([&](Crafted& f) {
+               f.set("block_00/key/scale", scale.dtype, scale.shape,
+                     std::string(scale.bytes, '\0'));
+             }),
+             Contains("block_00/key/scale: values that are not finite, or scales not above zero"));
+  CHECK_THAT(crafted([&](Crafted& f) {
+               std::erase_if(f.entries,
+                             [](const auto& e) { return e.name == "block_00/input_norm"; });
+             }),
+             Contains("block_00/input_norm: no tensor"));
+  CHECK_THAT(crafted([&](Crafted& f) {
+               std::erase_if(f.entries,
+                             [](const auto& e) { return e.name.starts_with("block_00/o_proj/"); });
+             }),
+             Contains("o_proj: expected either codes or a weight"));
 }
 
 TEST_CASE("pack: what a file cannot hold is refused, and none is written") {

@@ -97,8 +97,7 @@ TEST_CASE("sweep: a killed sweep leaves no half file and resumes at the run it w
   const test::TemporaryFolder folder;
   const SweepOptions options =
       options_of(folder, sweep_text("sweep: {method.kv.bits: [16, 3, 2]}\n"));
-  // The first run completes, then the process dies as soon as the second one's temporary file
-  // appears.
+  // The first run completes, then the process dies as soon as it has claimed the second one.
   SweepOptions first = options;
   first.only = "*kv.bits-16*";
   REQUIRE(run(first).code == 0);
@@ -111,14 +110,14 @@ TEST_CASE("sweep: a killed sweep leaves no half file and resumes at the run it w
     execl("/bin/sh", "sh", "-c", ("exec " + command).c_str(), nullptr);
     _exit(127);
   }
-  const auto has_temporary = [&] {
+  const auto has_claim = [&] {
     for (const auto& path : files(folder))
-      if (path.extension() == ".tmp") return true;
+      if (path.extension() == ".claim") return true;
     return false;
   };
   bool killed = false;
   while (waitpid(child, nullptr, WNOHANG) == 0) {
-    if (!has_temporary()) continue;
+    if (!has_claim()) continue;
     kill(child, SIGKILL);
     killed = true;
     waitpid(child, nullptr, 0);
@@ -131,7 +130,7 @@ TEST_CASE("sweep: a killed sweep leaves no half file and resumes at the run it w
   const Result resumed = run(options);
   REQUIRE(resumed.code == 0);
   REQUIRE(resumed.out.find(fmt::format("{} done before", complete)) != std::string::npos);
-  REQUIRE(files(folder).size() == 3);  // no temporary file is left
+  REQUIRE(files(folder).size() == 3);  // neither a claim nor a temporary file is left
 }
 
 TEST_CASE("sweep: --set, --only and --force") {
