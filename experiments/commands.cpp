@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ostream>
 #include <set>
@@ -14,6 +15,7 @@
 #include "core/base/run_summary.h"
 #include "core/base/yaml_text.h"
 #include "experiments/calibration_text.h"
+#include "experiments/error_watch.h"
 #include "experiments/failure.h"
 #include "experiments/learned_files.h"
 #include "experiments/plan.h"
@@ -50,7 +52,7 @@ ResolvedSweep resolve(const SweepOptions& options, Session& session) {
   for (size_t i = 0; i < sweep.runs.size(); ++i) {
     ResolvedRun& run = sweep.runs[i];
     run.fingerprints = fingerprints_of(run.config, session);
-    std::vector<std::string> identity{run.config.canonical_yaml(), run.fingerprints.model};
+    std::vector<std::string> identity{run.config.identity_text(), run.fingerprints.model};
     identity.insert(identity.end(), run.fingerprints.data.begin(), run.fingerprints.data.end());
     run.id = run_id(sweep.file.runs[i].slug, identity);
     run.path = options.results / sweep.file.name / (run.id + ".h5");
@@ -67,13 +69,15 @@ ResolvedSweep resolve(const SweepOptions& options, Session& session) {
 }
 
 /// Once a sweep, before the bar of the run that meets it first.
-void warn_of_overlap(const RunConfig& config, Session& session, std::set<std::string>& told) {
-  for (const std::string& warning : overlap_warnings(config, session))
+void warn(const std::vector<std::string>& warnings, std::set<std::string>& told) {
+  for (const std::string& warning : warnings)
     if (told.insert(warning).second) fmt::print(stderr, "wkvq: warning: {}\n", warning);
 }
 
-/// Executes one run into its file. Returns the error, empty where there was none.
-std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& session) {
+/// Executes one run into its file and adds what is to be said of it to `warnings`. Returns the
+/// error, empty where there was none.
+std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& session,
+                    std::vector<std::string>& warnings) {
   RunFileWriter writer(run.path, {run.id, sweep.file.name, run.config.canonical_yaml()});
   Progress progress(run.id, static_cast<int64_t>(run.config.evaluations.size()) +
                                 session.model(run.config.model).checkpoint->config().layers);
@@ -82,12 +86,13 @@ std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& sessi
   partial += ".partial";
   const auto& calibration = run.config.calibration;
   LearnedFiles learned(partial, calibration ? calibration->from : std::string());
+  ErrorWatch errors(writer);
   auto beat = std::chrono::steady_clock::now();
   try {
     execute_run(
-        run.config, session, writer,
+        run.config, session, errors,
         [&](double done, int64_t) {
-          progress.reach(done);
+          progress.reach(done, errors.note());
           // A flush a second tells a living run from a dead one; more would only cost time.
           const auto now = std::chrono::steady_clock::now();
           if (now - beat < std::chrono::seconds(1)) return;
@@ -100,6 +105,8 @@ std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& sessi
     writer.fail(text);
     return text;
   }
+  std::ranges::move(errors.warnings(), std::back_inserter(warnings));
+  record_warnings(writer, warnings);
   writer.finish();
   learned.discard();
   return {};
@@ -135,8 +142,12 @@ int run_command(const SweepOptions& options, std::ostream& out) {
       if (options.on_done) options.on_done(run.path);
       continue;
     }
-    warn_of_overlap(run.config, session, told);
-    const std::string error = execute(sweep, run, session);
+    std::vector<std::string> warnings = run_warnings(run.config, session);
+    warn(warnings, told);
+    const size_t before = warnings.size();
+    const std::string error = execute(sweep, run, session, warnings);
+    for (size_t i = before; i < warnings.size(); ++i)
+      fmt::print(stderr, "wkvq: warning: {}: {}\n", run.id, warnings[i]);
     if (error.empty()) {
       if (options.on_done) options.on_done(run.path);
       continue;

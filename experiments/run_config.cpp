@@ -102,6 +102,11 @@ RunConfig read_quantization(YamlMap& map, const YamlNode& node) {
     CalibrationOptions options;
     options.data = read_dataset(calibration.take_map("dataset"));
     calibration.read(options);
+    if (!options.from.empty() && !config.method->trains())
+      calibration.reject(
+          "from", fmt::format("method {} trains nothing; expected a method that trains (omniquant, "
+                              "wkvquant), or no 'from'",
+                              config.method_name));
     calibration.finish();
     config.calibration = options;
   } else if (config.method->calibration_needs() != CalibrationNeeds::kNone) {
@@ -215,6 +220,13 @@ std::string RunConfig::canonical_yaml() const {
   }
   writer.end();
   return block_text(writer.root());
+}
+
+std::string RunConfig::identity_text() const {
+  RunConfig known = *this;
+  if (known.calibration && !known.calibration->from.empty())
+    known.calibration->from = "trained parameters";
+  return known.canonical_yaml();
 }
 
 }  // namespace wkvq

@@ -81,8 +81,11 @@ struct RunConfig {
   std::string kv_mode(const EvaluationEntry& entry) const;
   /// "<metric>.<data>.<kv mode>", or "<metric>.<name>" where the user named the entry.
   std::string metric_name(const EvaluationEntry& entry, const std::string& metric) const;
-  /// Every effective value in the order of declaration: the run's identity.
+  /// Every effective value in the order of declaration.
   std::string canonical_yaml() const;
+  /// The same for the run's id: where trained parameters lie is left out, what they are enters the
+  /// id by itself (run_with_parameters).
+  std::string identity_text() const;
 };
 
 /// Reads one planned run strictly. ConfigError with file:line:column.

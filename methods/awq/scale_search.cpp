@@ -1,7 +1,11 @@
 #include "methods/awq/scale_search.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
+#include "core/finite.h"
 #include "core/fused_ops.h"
 #include "core/masked_attention.h"
 #include "core/quantizer.h"
@@ -123,6 +127,9 @@ std::vector<ScaleChoice> search_scales(const BlockContext& context, const std::v
   for (size_t i = 0; i < sites.size(); ++i) {
     for (double& loss : choices[i].loss) loss /= outputs;
     const auto best = std::ranges::min_element(choices[i].loss) - choices[i].loss.begin();
+    if (!std::isfinite(choices[i].loss[static_cast<size_t>(best)]))
+      throw NotFiniteError(
+          fmt::format("block {}: the loss of AWQ's scale search is not finite", context.layer));
     choices[i].ratio = ratio_of(static_cast<size_t>(best));
     choices[i].scale = awq_scale(mean[i], choices[i].ratio);
   }
