@@ -79,7 +79,7 @@ TEST_CASE("finite: an infinite key is found although its weight is 0") {
   const at::NoGradGuard no_grad;
   test::BlockFixture fixture(kModel, at::kFloat);
   const at::Tensor key = at::ones({1, 2, 4, 12});
-  AttentionInputs in{.query = at::ones({1, 4, 4, 12}), .key = key, .value = key};
+  AttentionInputs in{.query = at::ones({1, 4, 4, 12}), .key = key, .value = at::ones_like(key)};
   in.key[0][1][2][3] = -kInfinity;  // a score of minus infinity
   REQUIRE(all_finite(plain_attention(in)));
   std::optional<NotFinitePlace> found;

@@ -23,12 +23,14 @@ class ChangedModel {
     std::vector<at::Tensor> alive;
     folder_.rewrite([&](std::vector<TensorEntry>& tensors) {
       for (TensorEntry& entry : tensors) {
-        at::Tensor values = at::empty(entry.shape, at::kFloat);
-        REQUIRE(entry.bytes == values.nbytes());
-        std::memcpy(values.data_ptr(), entry.data, entry.bytes);
+        at::Tensor stored = at::empty(entry.shape, at::kHalf);
+        REQUIRE(entry.bytes == stored.nbytes());
+        std::memcpy(stored.data_ptr(), entry.data, entry.bytes);
+        at::Tensor values = stored.to(at::kFloat);
         change(entry.name, values);
-        alive.push_back(values);
-        entry.data = static_cast<const std::byte*>(values.data_ptr());
+        stored.copy_(values);
+        alive.push_back(stored);
+        entry.data = static_cast<const std::byte*>(stored.data_ptr());
       }
     });
   }
