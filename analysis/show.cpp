@@ -125,6 +125,18 @@ void table_section(const hdf5::Reader& file, const std::string& title, const std
   section(title + ", rows", rows_table(file, group), out);
 }
 
+/// Sentences, so they are not cut as cells are.
+void warnings_section(const hdf5::Reader& file, std::ostream& out) {
+  const std::vector<std::string> names = file.datasets("/warnings");
+  if (std::find(names.begin(), names.end(), "text") == names.end()) return;
+  const Column column = file.column("/warnings", "text");
+  const auto* texts = std::get_if<std::vector<std::string>>(&column);
+  if (!texts) config_error("/warnings/text holds no text");
+  out << "\nWarnings\n\n";
+  for (const std::string& text : *texts)
+    for (const std::string& line : wrapped(printable(text), kWidth)) out << line << "\n";
+}
+
 std::string text_of(const std::filesystem::path& path) {
   const RunSummary run = read_run(path);
   const hdf5::Reader file(path);
@@ -133,6 +145,7 @@ std::string text_of(const std::filesystem::path& path) {
   section("Run", pairs(run.attributes), out);
   section("Configuration", pairs(run.config), out);
   section("Evaluation", evaluation_table(run), out);
+  warnings_section(file, out);
   table_section(file, "Sensitivity", "/sensitivity", out);
   table_section(file, "Bits of places", "/calibration/bits", out);
   table_section(file, "Front of weights", "/calibration/front_weights", out);

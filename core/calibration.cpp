@@ -1,8 +1,11 @@
 #include "core/calibration.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "core/batches.h"
+#include "core/finite.h"
 #include "core/masked_attention.h"
 #include "core/torch_headers.h"
 
@@ -32,6 +35,16 @@ bool CalibrationChain::reaches(int64_t layer) const {
 
 void CalibrationChain::carry_on(int64_t layer, std::vector<at::Tensor>& hidden) const {
   carry(source_, layer, source_.block(layer), plain_attention, hidden);
+  int64_t sample = 0;
+  for (const at::Tensor& batch : hidden) {
+    if (const auto place = first_not_finite(batch))
+      throw NotFiniteError(model_not_finite(
+          source_.options().dtype,
+          fmt::format("hidden states that leave block {}, calibration text, sequence {}, position "
+                      "{}",
+                      layer, sample + (*place)[0], (*place)[1])));
+    sample += batch.size(0);
+  }
 }
 
 const std::vector<at::Tensor>& CalibrationChain::entering(int64_t layer) {

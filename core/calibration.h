@@ -39,7 +39,8 @@ class CalibrationChain {
  private:
   /// The last block before `layer`, or itself, whose states are there; -1: none.
   int64_t known_before(int64_t layer) const;
-  /// `hidden` entering block `layer` becomes what leaves it.
+  /// `hidden` entering block `layer` becomes what leaves it. NotFiniteError where that is not
+  /// finite.
   void carry_on(int64_t layer, std::vector<at::Tensor>& hidden) const;
 
   ModelSource& source_;

@@ -1,7 +1,10 @@
 #include "core/decoder.h"
 
+#include <fmt/format.h>
+
 #include <random>
 
+#include "core/finite.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
@@ -17,10 +20,14 @@ double uniform(std::mt19937_64& generator) {
   return static_cast<double>(generator() >> 11) * 0x1.0p-53;
 }
 
-/// Inverse-transform sampling of one token a row of probabilities.
-std::vector<int64_t> draw(const at::Tensor& logits, std::mt19937_64& generator) {
+/// Inverse-transform sampling of one token a row of probabilities. NotFiniteError where a row holds
+/// none, `position` being where the tokens would stand.
+std::vector<int64_t> draw(const at::Tensor& logits, int64_t position, std::mt19937_64& generator) {
   const at::Tensor cumulative =
       at::softmax(logits.to(at::kCPU, at::kDouble), -1).cumsum(-1).contiguous();
+  if (!all_finite(cumulative))
+    throw NotFiniteError(model_not_finite(
+        logits.scalar_type(), fmt::format("logits, sampling of text, position {}", position)));
   const int64_t vocab = cumulative.size(-1);
   std::vector<int64_t> tokens;
   for (int64_t row = 0; row < cumulative.size(0); ++row) {
@@ -73,7 +80,7 @@ std::vector<std::vector<int32_t>> sample_text(ModelSource& source, const SampleO
     at::Tensor tokens = at::full({batch, 1}, options.start_token, at::kLong);
     for (int64_t t = 1; t < options.length; ++t) {
       const std::vector<int64_t> drawn =
-          draw(head.logits(decoder.step(tokens)).select(1, 0), generator);
+          draw(head.logits(decoder.step(tokens)).select(1, 0), t, generator);
       for (int64_t i = 0; i < batch; ++i)
         texts[static_cast<size_t>(first + i)].push_back(
             static_cast<int32_t>(drawn[static_cast<size_t>(i)]));

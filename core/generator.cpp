@@ -1,8 +1,12 @@
 #include "core/generator.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "core/finite.h"
 #include "core/packed_block.h"
 #include "core/torch_headers.h"
 
@@ -15,6 +19,15 @@ double log_probability(const std::vector<double>& logits, int64_t token) {
   double sum = 0;
   for (const double logit : logits) sum += std::exp(logit - largest);
   return logits[static_cast<size_t>(token)] - largest - std::log(sum);
+}
+
+/// Minus infinity stands for a token that is never written; all else has to be finite.
+void require_numbers(const std::vector<double>& logits, int64_t token, size_t prompt) {
+  for (const double logit : logits)
+    if (!(logit < std::numeric_limits<double>::infinity()))
+      throw NotFiniteError(fmt::format("generator: a logit after token {} of prompt {} is {}",
+                                       token, prompt,
+                                       std::isnan(logit) ? "not a number" : "infinite"));
 }
 
 }  // namespace
@@ -100,9 +113,7 @@ void Generator::choose(const std::vector<Row*>& rows, const at::Tensor& hidden,
     const double* const first =
         logits.const_data_ptr<double>() + static_cast<int64_t>(b) * vocabulary;
     const std::vector<double> own(first, first + vocabulary);
-    TORCH_CHECK(std::none_of(own.begin(), own.end(), [](double x) { return std::isnan(x); }),
-                "generator: a logit after token ", row.position - 1, " of prompt ", row.index,
-                " is not a number");
+    require_numbers(own, row.position - 1, row.index);
     const int64_t token = samplers[row.index].choose(own);
     const auto& ends = options.end_tokens;
     row.done = std::find(ends.begin(), ends.end(), token) != ends.end();

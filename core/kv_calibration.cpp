@@ -1,7 +1,10 @@
 #include "core/kv_calibration.h"
 
+#include <fmt/format.h>
+
 #include "core/base/error.h"
 #include "core/codebook.h"
+#include "core/finite.h"
 #include "core/kv_gradients.h"
 #include "core/statistics.h"
 #include "core/tensors.h"
@@ -48,10 +51,18 @@ class GridFit {
     if (side_.identity()) return constants;
     if (side_.range == KvRange::kStatic) fit_range(channels, constants);
     if (side_.grid == KvGrid::kNuq) fit_levels(channels, constants);
+    require_finite(constants.low, what("lowest values"));
+    require_finite(constants.high, what("highest values"));
+    require_finite(constants.codebook, what("codebook"));
+    require_finite(constants.read_codebook, what("codebook as read"));
     return constants;
   }
 
  private:
+  std::string what(const char* part) const {
+    return fmt::format("{} of block_{:02}/{}", part, context_.layer, is_key_ ? "key" : "value");
+  }
+
   /// Sampled tokens, [tokens, kv_heads, 1, head_dim].
   at::Tensor sampled(int64_t limit) const {
     const std::vector<at::Tensor>& hidden = context_.inputs_quantized();
@@ -79,6 +90,7 @@ class GridFit {
     const auto [levels, outliers] =
         KvTensorCodec(side_, channels, constants).normalized(sampled(kCodebookTokens));
     at::Tensor x = levels.flatten(), weights = fisher();
+    require_finite(weights, what("squared gradients"));
     if (outliers.defined()) {
       const at::Tensor inside = outliers.flatten().logical_not();
       x = x.masked_select(inside);

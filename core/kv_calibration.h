@@ -24,7 +24,7 @@ struct KvGrids {
 };
 /// Static ranges and codebooks of what the block's weights make of an even sample of the
 /// calibration text, without the first tokens that the view keeps exact. A static range spans all
-/// but options.outliers of a channel's tokens.
+/// but options.outliers of a channel's tokens. NotFiniteError where what was fitted is not finite.
 KvGrids fit_kv_grids(const BlockContext& context, const KvOptions& options,
                      const KvChannels& channels);
 

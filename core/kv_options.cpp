@@ -23,6 +23,11 @@ void check_time(const char* who, const KvTensorOptions& options, const KvViewOpt
         "groups "
         "within a token; expected axis: token, or none of them",
         who);
+  if (options.group_scope == GroupScope::kToken)
+    config_error(
+        "method.kv: group_scope: token of the {}, but groups along time lie within a channel; "
+        "expected group_scope: head, or axis: token",
+        who);
   const bool is_key = std::string_view(who) == "keys";
   if (view.mode == ViewMode::kNone) return;
   if (!is_key || view.mode != ViewMode::kKivi || view.window % options.group_size != 0)

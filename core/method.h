@@ -49,6 +49,11 @@ struct BlockContext {
   std::function<void(double share)> on_share;
   /// Linears that are rounded keep their codes (Linear::codes) beside the weight.
   bool keep_codes = false;
+  /// Whether errors that a method leaves are measured and recorded.
+  bool measure_errors = false;
+  /// Hidden states [batch, seq, hidden] of evaluated text that enter the block, for measuring only;
+  /// undefined where nothing is evaluated.
+  at::Tensor text = {};
 
   /// Calibration hidden states entering the block, [samples, seq, hidden] in batches: of the
   /// full-precision model, and through the blocks as quantized so far (see chain_sees_cache).
@@ -74,11 +79,19 @@ class Method {
   /// Those of block `layer`, where blocks may differ from kv() in their bits.
   virtual KvOptions kv_of(int64_t /*layer*/) const { return kv(); }
   virtual CalibrationNeeds calibration_needs() const = 0;
+  /// Whether it trains parameters, which those of an earlier run may replace.
+  virtual bool trains() const { return false; }
   /// Whether calibration text reaches the next block through the quantized cache, under the view of
   /// kv(), or through one in full precision.
   virtual bool chain_sees_cache() const { return false; }
   /// Throws ConfigError where the options do not fit the model; before any work.
   virtual void check(const ModelConfig& model) const = 0;
+  /// What a user should know of the options on this model and `calibration_tokens` tokens of
+  /// calibration text: one sentence a warning.
+  virtual std::vector<std::string> warnings(const ModelConfig& /*model*/,
+                                            int64_t /*calibration_tokens*/) const {
+    return {};
+  }
   /// Throws ConfigError where quantized weights of the model cannot be packed; before any work.
   virtual void check_packable(const ModelConfig& model) const = 0;
   /// Whether inputs of linears are quantized, which packed files do not hold.

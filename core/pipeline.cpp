@@ -4,6 +4,7 @@
 #include "core/masked_attention.h"
 #include "core/packed_block.h"
 #include "core/statistics.h"
+#include "core/stream_check.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
@@ -40,29 +41,56 @@ AttentionFunction attention_of(const KvCodec& codec, const StreamBatch& batch) {
                       : attention_of(codec, batch.view);
 }
 
-void carry_streams(const ModelSource& source, int64_t layer, const BlockWeights& full,
-                   const QuantizedBlock& block, BlockPass& pass, Recorder& recorder) {
-  bool recorded = false;
-  for (Stream& stream : pass.streams) {
-    const auto forward = [&](StreamBatch& batch, const AttentionFunction& attention) {
-      batch.hidden = source.rest(forward_block(
-          source.config(), layer, stream.full_precision ? full : block.weights, source.rope(),
-          batch.hidden, batch.packed ? Positions(batch.packed->positions) : Positions(),
-          attention));
-    };
-    size_t first = 0;
-    if (!stream.full_precision && !recorded && !stream.batches.empty()) {
-      StreamBatch& sampled = stream.batches[0];
-      const AttentionFunction plain = attention_of(block.codec, sampled);
-      forward(sampled, recording(plain, block.codec, sampled, layer, recorder));
-      recorded = true;
-      first = 1;
-    }
-    for_each_batch(stream.batches.size() - first, source.options().device, [&](size_t i) {
-      StreamBatch& batch = stream.batches[first + i];
-      forward(batch, attention_of(stream.full_precision ? KvCodec() : block.codec, batch));
-    });
+/// Carries one stream through a block. Statistics come from its first batch where `recorder` is
+/// given.
+void carry_stream(ModelSource& source, int64_t layer, const BlockWeights& weights,
+                  const KvCodec& codec, Stream& stream, Recorder* recorder) {
+  std::vector<std::optional<NotFinitePlace>> found(stream.batches.size());
+  const auto forward = [&](size_t i, const AttentionFunction& attention) {
+    StreamBatch& batch = stream.batches[i];
+    batch.hidden =
+        source.rest(forward_block(source.config(), layer, weights, source.rope(), batch.hidden,
+                                  batch.packed ? Positions(batch.packed->positions) : Positions(),
+                                  watched(attention, found[i])));
+  };
+  size_t first = 0;
+  if (recorder && !stream.batches.empty()) {
+    const StreamBatch& sampled = stream.batches[0];
+    const AttentionFunction plain = attention_of(codec, sampled);
+    forward(first++, recording(plain, codec, sampled, layer, *recorder));
   }
+  for_each_batch(stream.batches.size() - first, source.options().device, [&](size_t i) {
+    forward(first + i, attention_of(codec, stream.batches[first + i]));
+  });
+  // Behind the loop, so that a device is waited for once.
+  for (size_t i = 0; i < stream.batches.size(); ++i) {
+    if (!found[i]) found[i] = not_finite_hidden(stream.batches[i].hidden);
+    if (found[i]) fail_stream(source, layer, stream, stream.batches[i], *found[i]);
+  }
+}
+
+void carry_streams(ModelSource& source, int64_t layer, const BlockWeights& full,
+                   const QuantizedBlock& block, BlockPass& pass, Recorder& recorder) {
+  // The full-precision ones first: where they are not finite the model is to blame.
+  for (Stream& stream : pass.streams)
+    if (stream.full_precision) carry_stream(source, layer, full, {}, stream, nullptr);
+  Recorder* sample = &recorder;
+  for (Stream& stream : pass.streams) {
+    if (stream.full_precision) continue;
+    carry_stream(source, layer, block.weights, block.codec, stream, sample);
+    if (!stream.batches.empty()) sample = nullptr;
+  }
+}
+
+/// What of the evaluated text enters the next block: rows of the first quantized batch.
+at::Tensor evaluated_text(const BlockPass& pass) {
+  for (const Stream& stream : pass.streams) {
+    if (stream.full_precision || stream.batches.empty()) continue;
+    const StreamBatch& batch = stream.batches.front();
+    return batch.packed ? batch.hidden.narrow(1, 0, batch.packed->segments.front().length)
+                        : batch.hidden;
+  }
+  return {};
 }
 
 std::function<void(double)> share_of(const BlockPass& pass, int64_t layer) {
@@ -96,15 +124,21 @@ void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& 
                          .quantized = &inputs,
                          .learned = pass.learned,
                          .on_share = share_of(pass, layer),
-                         .keep_codes = pass.keep_packed};
+                         .keep_codes = pass.keep_packed,
+                         .measure_errors = true,
+                         .text = evaluated_text(pass)};
     method.calibrate(context, recorder);
+    check_quantized_block(layer, full, block);
     if (needs != CalibrationNeeds::kNone) {
       const bool sees_cache = method.chain_sees_cache() && !block.codec.identity();
       // A method that looked ahead may have let go of the next block's states.
       apart |=
           sees_cache || !is_unchanged(full, block.weights) || !pass.calibration->reaches(layer + 1);
       const KvViewOptions& view = sees_cache ? method.kv().view : kFullPrecision;
-      if (apart) carry(source, layer, block.weights, attention_of(block.codec, view), inputs);
+      if (apart) {
+        carry(source, layer, block.weights, attention_of(block.codec, view), inputs);
+        check_quantized_chain(source, layer, *pass.calibration, inputs);
+      }
       // Now, while the source still holds the block.
       if (pass.calibration->reaches(layer + 1) &&
           (!apart || needs == CalibrationNeeds::kBothChains))

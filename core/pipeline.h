@@ -19,6 +19,8 @@ struct StreamBatch {
   at::Tensor hidden;
   KvViewOptions view;
   std::shared_ptr<const PackedRow> packed;  ///< the one row holds several sequences; else null
+  at::Tensor tokens;                        ///< [batch, seq] ids of `hidden`; may be undefined
+  std::vector<size_t> sequences;  ///< by row, for messages; packed: all of the row. May be empty
 };
 
 /// One evaluation on its way: through the model in full precision, or quantized under each batch's
@@ -26,6 +28,7 @@ struct StreamBatch {
 struct Stream {
   bool full_precision = false;
   std::vector<StreamBatch> batches;
+  std::string name = {};  ///< for messages: of which evaluation
 };
 
 /// Everything that passes through the blocks together.
@@ -44,7 +47,8 @@ struct BlockPass {
 /// The block-major pass: each block is loaded once, quantized by `method`, and carries every stream
 /// on (docs/design.md). The streams' hidden states are replaced by those leaving the last block.
 /// Statistics come from the first quantized batch. With keep_packed, ConfigError where codes of a
-/// weight cannot be packed (Method::check_packable says so beforehand).
+/// weight cannot be packed (Method::check_packable says so beforehand). NotFiniteError where a
+/// quantized weight, or what leaves a block, is not finite.
 void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& recorder);
 
 /// The attention of a quantized block under `view`.

@@ -35,6 +35,8 @@ void QuantSpec::visit(OptionVisitor& v) {
   if (group_size != -1 && group_size < 1)
     v.reject("group_size",
              fmt::format("{}; expected a positive number, or -1 for the whole row", group_size));
+  if (form == QuantForm::kSymmetric && range == QuantRange::kRaw)
+    v.reject("range", "raw, but a symmetric range always holds 0; expected zero_included");
   if (per_tensor && group_size != -1)
     v.reject("group_size", "cannot be combined with per_tensor: true");
 }

@@ -69,6 +69,13 @@ Corpus finish_corpus(Corpus corpus, const DatasetContext& context, const std::st
   return corpus;
 }
 
+void require_no_more(const char* who, const char* name, int64_t asked, size_t given,
+                     const std::string& convention) {
+  if (asked > static_cast<int64_t>(given))
+    config_error("{}: {} {}, but the data holds {} ({}); expected at most that, or 0: all", who,
+                 name, asked, given, convention);
+}
+
 std::string token_fingerprint(const Corpus& corpus) {
   Hasher hasher;
   hash_sequence(hasher, corpus.stream);

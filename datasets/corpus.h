@@ -27,6 +27,11 @@ std::string bos_words(const DatasetContext& context, BosRule rule);
 /// ConfigError, which names place and value.
 Corpus finish_corpus(Corpus corpus, const DatasetContext& context, const std::string& who);
 
+/// ConfigError where an option `name` of task `who` asks for more than the `given` ones of a corpus
+/// of `convention`; 0 asks for all.
+void require_no_more(const char* who, const char* name, int64_t asked, size_t given,
+                     const std::string& convention);
+
 /// XXH3-128 of the token ids and of how they are cut, 32 hexadecimal digits.
 std::string token_fingerprint(const Corpus& corpus);
 

@@ -2,9 +2,23 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/base/error.h"
+#include "datasets/variety.h"
+#include "experiments/view_check.h"
 
 namespace wkvq {
+
+namespace {
+
+/// Of the text that the method reads; nothing where it reads none.
+std::optional<Variety> variety(const RunConfig& config, Session& session) {
+  if (config.method->calibration_needs() == CalibrationNeeds::kNone) return std::nullopt;
+  return variety_of(calibration_windows(config, session));
+}
+
+}  // namespace
 
 std::vector<std::vector<int32_t>> calibration_windows(const RunConfig& config, Session& session) {
   if (!config.calibration) return {};
@@ -40,6 +54,35 @@ std::vector<std::string> overlap_warnings(const RunConfig& config, Session& sess
         overlap.shared_sequences, overlap.sequences));
   }
   return warnings;
+}
+
+std::vector<std::string> run_warnings(const RunConfig& config, Session& session) {
+  std::vector<std::string> warnings = overlap_warnings(config, session);
+  const std::optional<Variety> text = variety(config, session);
+  if (text && text->poor())
+    warnings.push_back(fmt::format(
+        "calibration: text without variety: {} different tokens among {}, {:.3g} % of its runs of "
+        "{} tokens occur before; expected text like that which the model will meet "
+        "(docs/methods.md)",
+        text->distinct, text->tokens, 100 * text->repeated_share(), Variety::kPiece));
+  const ModelConfig& model = session.model(config.model).checkpoint->config();
+  std::ranges::move(config.method->warnings(model, text ? text->tokens : 0),
+                    std::back_inserter(warnings));
+  std::ranges::move(view_warnings(config, prepare_evaluations(config, session)),
+                    std::back_inserter(warnings));
+  return warnings;
+}
+
+void record_calibration_text(const RunConfig& config, Session& session, Recorder& recorder) {
+  const std::optional<Variety> text = variety(config, session);
+  if (!text) return;
+  recorder.attribute("/calibration", "tokens", text->tokens);
+  recorder.attribute("/calibration", "distinct_tokens", text->distinct);
+  recorder.attribute("/calibration", "repeated_share", text->repeated_share());
+}
+
+void record_warnings(Recorder& recorder, const std::vector<std::string>& warnings) {
+  if (!warnings.empty()) recorder.column("/warnings", "text", warnings);
 }
 
 }  // namespace wkvq

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/recorder.h"
 #include "datasets/overlap.h"
 #include "experiments/evaluation.h"
 
@@ -19,5 +20,14 @@ std::vector<Overlap> calibration_overlap(const RunConfig& config, Session& sessi
 
 /// A sentence for every entry that shares text with the calibration.
 std::vector<std::string> overlap_warnings(const RunConfig& config, Session& session);
+
+/// All that is to be said of a run before it starts: shared text, calibration text without variety
+/// or too short for the options, groups that do not divide, views that quantize nothing.
+std::vector<std::string> run_warnings(const RunConfig& config, Session& session);
+
+/// Writes tokens, distinct_tokens and repeated_share of the calibration text to /calibration, and
+/// `warnings` to the column /warnings/text.
+void record_calibration_text(const RunConfig& config, Session& session, Recorder& recorder);
+void record_warnings(Recorder& recorder, const std::vector<std::string>& warnings);
 
 }  // namespace wkvq

@@ -177,7 +177,8 @@ int run_command_line(int argc, char** argv) {
       "wkvq: what does quantizing weights and the key/value cache do to a language model?");
   app.require_subcommand(1);
   int threads = 0;
-  app.add_option("--threads", threads, "threads of the computation; default: all cores");
+  app.add_option("--threads", threads, "threads of the computation; default: all cores")
+      ->check(CLI::Range(1, 4096));
   Action action;
   for (const auto add : {add_plan, add_run, add_report, add_compare, add_show, add_generate,
                          add_pack, add_sensitivity, add_list, add_inspect, add_bench})

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
+#include <algorithm>
 #include <ostream>
 #include <set>
 
@@ -15,6 +16,7 @@
 #include "core/base/temporary_file.h"
 #include "core/base/yaml_text.h"
 #include "experiments/calibration_text.h"
+#include "experiments/error_watch.h"
 #include "experiments/failure.h"
 #include "experiments/learned_files.h"
 #include "experiments/plan.h"
@@ -73,15 +75,16 @@ std::vector<std::filesystem::path> files_of(const ResolvedSweep& sweep) {
 }
 
 /// Once a sweep, before the bar of the run that meets it first.
-void warn_of_overlap(const RunConfig& config, Session& session, std::set<std::string>& told) {
-  for (const std::string& warning : overlap_warnings(config, session))
+void warn(const std::vector<std::string>& warnings, std::set<std::string>& told) {
+  for (const std::string& warning : warnings)
     if (told.insert(warning).second) fmt::print(stderr, "wkvq: warning: {}\n", warning);
 }
 
-/// Executes one run into its file. Returns the error, empty where there was none; nothing where
-/// another process has taken the run over. WriteError where the disk takes no results.
+/// Executes one run into its file and adds what is to be said of it to `warnings`. Returns the
+/// error, empty where there was none; nothing where another process has taken the run over.
+/// WriteError where the disk takes no results.
 std::optional<std::string> execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& session,
-                                   RunQueue& queue) {
+                                   RunQueue& queue, std::vector<std::string>& warnings) {
   RunFileWriter writer(run.path, {run.id, sweep.file.name, run.config.canonical_yaml()});
   Progress progress(run.id, static_cast<int64_t>(run.config.evaluations.size()) +
                                 session.model(run.config.model).checkpoint->config().layers);
@@ -90,10 +93,12 @@ std::optional<std::string> execute(const ResolvedSweep& sweep, ResolvedRun& run,
   partial += ".partial";
   const auto& calibration = run.config.calibration;
   LearnedFiles learned(partial, calibration ? calibration->from : std::string());
+  ErrorWatch errors(writer);
   std::string failure;
   try {
     execute_run(
-        run.config, session, writer, [&](double done, int64_t) { progress.reach(done); }, &learned);
+        run.config, session, errors,
+        [&](double done, int64_t) { progress.reach(done, errors.note()); }, &learned);
   } catch (const std::exception& error) {
     failure = failure_text(error);
   }
@@ -102,6 +107,8 @@ std::optional<std::string> execute(const ResolvedSweep& sweep, ResolvedRun& run,
     writer.fail(failure);
     return failure;
   }
+  std::ranges::move(errors.warnings(), std::back_inserter(warnings));
+  record_warnings(writer, warnings);
   writer.finish();
   learned.discard();
   return std::string();
@@ -139,8 +146,12 @@ void run_all(const SweepOptions& options, ResolvedSweep& sweep, Session& session
     if (turn->kind == TurnKind::kOurs) {
       if (!turn->why.empty())
         fmt::print(stderr, "wkvq: warning: {}; the run is done again\n", turn->why);
-      warn_of_overlap(run.config, session, told);
-      const auto error = execute(sweep, run, session, queue);
+      std::vector<std::string> warnings = run_warnings(run.config, session);
+      warn(warnings, told);
+      const size_t before = warnings.size();
+      const auto error = execute(sweep, run, session, queue, warnings);
+      for (size_t i = before; i < warnings.size(); ++i)
+        fmt::print(stderr, "wkvq: warning: {}: {}\n", run.id, warnings[i]);
       if (!error) continue;
       if (!error->empty()) {
         failed(run, *error);

@@ -12,6 +12,7 @@
 #include "experiments/generation.h"
 #include "experiments/scoring.h"
 #include "experiments/storage.h"
+#include "experiments/view_check.h"
 
 namespace wkvq {
 
@@ -40,6 +41,10 @@ bool may_pack(const EvaluationEntry& entry, const std::vector<Request>& requests
 
 }  // namespace
 
+std::string PreparedEvaluation::where() const {
+  return fmt::format("{} on {}, KV mode {}", entry->task_name, entry->label(), kv_mode);
+}
+
 std::vector<PreparedEvaluation> prepare_evaluations(const RunConfig& config, Session& session) {
   LoadedModel& model = session.model(config.model);
   const ModelConfig& architecture = model.checkpoint->config();
@@ -53,6 +58,7 @@ std::vector<PreparedEvaluation> prepare_evaluations(const RunConfig& config, Ses
     const PreparedTask& made = session.requests(config.model, entry);
     PreparedEvaluation one{
         .entry = &entry, .kv_mode = config.kv_mode(entry), .view = view, .made = &made};
+    check_view(config, one);
     const SourceOptions& source = model.source->options();
     // Where text is written, prompts go one by one; nothing is scored.
     if (one.task().generates()) {
@@ -98,9 +104,10 @@ double estimated_bytes(const RunConfig& config, Session& session) {
 
 Stream embed_stream(const ModelSource& source, const PreparedEvaluation& prepared,
                     bool full_precision) {
-  Stream stream{.full_precision = full_precision};
+  Stream stream{.full_precision = full_precision, .name = prepared.where()};
   for (const RequestBatch& batch : prepared.batches)
-    stream.batches.push_back({source.rest(source.embed(batch.tokens)), batch.view, batch.packed});
+    stream.batches.push_back({source.rest(source.embed(batch.tokens)), batch.view, batch.packed,
+                              batch.tokens, batch.requests});
   return stream;
 }
 

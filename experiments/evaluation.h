@@ -22,6 +22,8 @@ struct PreparedEvaluation {
   const Task& task() const { return *made->task; }
   const std::vector<Request>& requests() const { return made->requests; }
   bool needs_reference() const { return task().needs_full_precision(); }
+  /// For messages: "perplexity on wiki, KV mode past".
+  std::string where() const;
 };
 
 /// Loads the data of every entry and cuts it into batches; checks views against the model.

@@ -47,6 +47,14 @@ void check_options(const GenerateOptions& options) {
     config_error("generate: --top-k {}; expected 0 (all) or more", sampling.top_k);
   if (!(sampling.top_p > 0 && sampling.top_p <= 1))
     config_error("generate: --top-p {}; expected more than 0, at most 1", sampling.top_p);
+  if (sampling.temperature > 0) return;
+  const char* draws = sampling.top_p != 1 ? "--top-p" : sampling.top_k != 0 ? "--top-k" : nullptr;
+  if (!draws && sampling.seed != 0) draws = "--seed";
+  if (draws)
+    config_error(
+        "generate: {} chooses among draws, but --temperature 0 draws none; expected a "
+        "temperature above 0, or no {}",
+        draws, draws);
 }
 
 /// Where the blocks come from: a packed file, or a method at work.

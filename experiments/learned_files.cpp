@@ -1,14 +1,18 @@
 #include "experiments/learned_files.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/hash.h"
 #include "core/base/hashed_tensors.h"
 #include "core/base/hdf5.h"
 #include "core/base/run_state.h"
 #include "core/base/temporary_file.h"
+#include "core/finite.h"
 #include "core/statistics.h"
 #include "core/torch_headers.h"
 
@@ -37,6 +41,9 @@ LearnedParameters read_block(const std::filesystem::path& path) {
       config_error("{}: tensor '{}' is not float64", path.string(), entry.name);
     at::Tensor values = at::empty(entry.shape, at::kDouble);
     std::memcpy(values.data_ptr(), entry.data, entry.bytes);
+    if (!all_finite(values))
+      throw NotFiniteError(
+          fmt::format("{}: '{}' is not finite; remove the folder", path.string(), entry.name));
     parameters[entry.name] = values;
   }
   return parameters;
@@ -95,18 +102,44 @@ void LearnedFiles::discard() const {
   std::filesystem::remove_all(partial_, ignored);
 }
 
-std::string run_with_parameters(const std::filesystem::path& path) {
+std::string run_with_parameters(const std::filesystem::path& path,
+                                const std::string& model_fingerprint, int64_t layers) {
   if (!std::filesystem::exists(path))
     config_error("calibration.from: no file '{}'; expected a run file", path.string());
   require_harmless(path);
   const hdf5::Reader reader(path);
-  const auto id = reader.attribute("/", "run_id");
-  if (!id || reader.datasets(parameters_group(0)).empty())
+  const auto is = [&](const char* name, const std::string& value) {
+    return reader.attribute("/", name) == AttributeValue(value);
+  };
+  if (!reader.attribute("/", "run_id") || reader.datasets(parameters_group(0)).empty())
     config_error(
         "calibration.from: '{}' holds no trained parameters; expected the run file of a "
         "method that trains",
         path.string());
-  return std::get<std::string>(*id);
+  if (!is("status", "done"))
+    config_error("calibration.from: '{}' is of a run that is not done; expected a finished one",
+                 path.string());
+  if (!is("model_fingerprint", model_fingerprint))
+    config_error("calibration.from: '{}' is of another model; expected a run of this one",
+                 path.string());
+  Hasher hasher;
+  for (int64_t layer = 0; layer < layers; ++layer) {
+    const std::string group = parameters_group(layer);
+    const std::vector<std::string> names = reader.datasets(group);
+    if (names.empty())
+      config_error("calibration.from: '{}' holds no parameters of block {}; expected {} blocks",
+                   path.string(), layer, layers);
+    for (const std::string& name : names) {
+      const Array array = reader.array(group, name);
+      if (!std::ranges::all_of(array.values, [](double x) { return std::isfinite(x); }))
+        config_error("calibration.from: '{}': {}/{} is not finite", path.string(), group, name);
+      hasher.add_part(name);
+      hasher.add_part(fmt::format("{}", fmt::join(array.shape, "x")));
+      hasher.add_part({reinterpret_cast<const char*>(array.values.data()),
+                       array.values.size() * sizeof(double)});
+    }
+  }
+  return hasher.hex();
 }
 
 }  // namespace wkvq

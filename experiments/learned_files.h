@@ -25,8 +25,11 @@ class LearnedFiles final : public LearnedStore {
   std::filesystem::path partial_, from_;
 };
 
-/// Checks that `path` is an undamaged run file with trained parameters and returns its run id.
-/// ConfigError.
-std::string run_with_parameters(const std::filesystem::path& path);
+/// Hash of the trained parameters in run file `path`, which enters a run's id: equal parameters
+/// make equal runs, wherever they lie. ConfigError where the run is not done, is one of a model of
+/// another fingerprint, lacks parameters of one of its `layers` blocks, or holds one that is not
+/// finite.
+std::string run_with_parameters(const std::filesystem::path& path,
+                                const std::string& model_fingerprint, int64_t layers);
 
 }  // namespace wkvq

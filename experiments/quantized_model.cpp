@@ -113,7 +113,8 @@ std::vector<QuantizedBlock> quantize_model(const QuantizationRequest& request,
       config_error("{}: its trained parameters belong to another model than '{}'",
                    request.config.string(), config.model.path);
   }
-  if (!from.empty() && from != request.config) run_with_parameters(from);
+  if (!from.empty() && from != request.config)
+    run_with_parameters(from, model.fingerprint, architecture.layers);
   LearnedFiles learned({}, from);
   SilentRecorder recorder;
   const auto chain = calibration_chain(config, session);

@@ -102,6 +102,11 @@ RunConfig read_quantization(YamlMap& map, const YamlNode& node) {
     CalibrationOptions options;
     options.data = read_dataset(calibration.take_map("dataset"));
     calibration.read(options);
+    if (!options.from.empty() && !config.method->trains())
+      calibration.reject(
+          "from", fmt::format("method {} trains nothing; expected a method that trains (omniquant, "
+                              "wkvquant), or no 'from'",
+                              config.method_name));
     calibration.finish();
     config.calibration = options;
   } else if (config.method->calibration_needs() != CalibrationNeeds::kNone) {

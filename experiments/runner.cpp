@@ -12,6 +12,7 @@
 #include "experiments/generation.h"
 #include "experiments/learned_files.h"
 #include "experiments/provenance.h"
+#include "experiments/score_check.h"
 
 namespace wkvq {
 
@@ -33,7 +34,9 @@ class Stopwatch {
 void record_metrics(Recorder& recorder, const RunConfig& config, const PreparedEvaluation& prepared,
                     const Overlap* overlap, const std::vector<Metric>& metrics) {
   for (const Metric& metric : metrics) {
-    const std::string group = "/evaluation/" + config.metric_name(*prepared.entry, metric.metric);
+    const std::string name = config.metric_name(*prepared.entry, metric.metric);
+    check_metric(name, metric);
+    const std::string group = "/evaluation/" + name;
     recorder.attribute(group, "metric", metric.metric);
     recorder.attribute(group, "value", metric.value);
     recorder.attribute(group, "stderr", metric.stderr_);
@@ -47,8 +50,8 @@ void record_metrics(Recorder& recorder, const RunConfig& config, const PreparedE
       recorder.attribute(group, "calibration_tokens", overlap->shared_tokens);
       recorder.attribute(group, "calibration_share", overlap->share());
     }
-    for (const auto& [name, value] : metric.attributes) recorder.attribute(group, name, value);
-    for (const auto& [name, column] : metric.rows) recorder.column(group, name, column);
+    for (const auto& [key, value] : metric.attributes) recorder.attribute(group, key, value);
+    for (const auto& [key, column] : metric.rows) recorder.column(group, key, column);
   }
 }
 
@@ -105,7 +108,9 @@ std::vector<Scored> scores_of(ModelSource& source, const PreparedEvaluation& one
       streams.quantized[i] < 0
           ? decode_stream(source, one, blocks_of(streams.pass, one))
           : hidden_of(streams.pass.streams[static_cast<size_t>(streams.quantized[i])]);
-  return score_evaluation(source.head(), one, hidden, reference);
+  std::vector<Scored> scored = score_evaluation(source.head(), one, hidden, reference);
+  check_scores(source, one, scored);
+  return scored;
 }
 
 }  // namespace
@@ -117,7 +122,9 @@ Fingerprints fingerprints_of(const RunConfig& config, Session& session) {
     calibration_windows(config, session);
     fingerprints.data.push_back(session.corpus(config.model, config.calibration->data).fingerprint);
     if (!config.calibration->from.empty())
-      fingerprints.data.push_back(run_with_parameters(config.calibration->from));
+      fingerprints.data.push_back(
+          run_with_parameters(config.calibration->from, fingerprints.model,
+                              session.model(config.model).checkpoint->config().layers));
   }
   const Tokenizer* tokenizer = session.model(config.model).tokenizer.get();
   for (const PreparedEvaluation& one : prepare_evaluations(config, session)) {
@@ -161,6 +168,7 @@ void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
     on_progress(static_cast<double>(done), total);
   };
   pass.on_share = [&](double done) { on_progress(done, total); };
+  record_calibration_text(config, session, recorder);
   recorder.attribute("/cost", "seconds_prepare", watch.lap());
   run_blocks(source, *config.method, pass, recorder);
   recorder.attribute("/cost", "seconds_blocks", watch.lap());

@@ -30,7 +30,8 @@ std::shared_ptr<CalibrationChain> calibration_chain(const RunConfig& config, Ses
 
 /// Executes one run and writes everything but the root attributes' times and status into
 /// `recorder`. `on_progress(done, total)` counts blocks, a trained one by its steps, and
-/// evaluations; `learned` keeps trained parameters, null: nothing does.
+/// evaluations; `learned` keeps trained parameters, null: nothing does. NotFiniteError where
+/// weights, states, losses or scores are not finite.
 void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
                  const std::function<void(double, int64_t)>& on_progress,
                  LearnedStore* learned = nullptr);

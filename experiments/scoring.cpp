@@ -80,7 +80,9 @@ Scored score_chunk(const Head& head, const Chunk& chunk, const at::Tensor& hidde
   const at::Tensor exact = log_probabilities_of(options.reference);
   const at::Tensor kl = (exact.exp() * (exact - logp)).sum(-1, false, at::kDouble);
   append(scored.kl, kl.index_select(0, slots));
-  append(scored.top1_agree, (logp.argmax(-1) == exact.argmax(-1)).index_select(0, slots));
+  // Rows of NaN have an arg max too, and the same one.
+  const at::Tensor agree = (logp.argmax(-1) == exact.argmax(-1)).logical_and_(at::isfinite(kl));
+  append(scored.top1_agree, agree.index_select(0, slots));
   return scored;
 }
 

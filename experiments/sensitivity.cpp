@@ -1,16 +1,20 @@
 #include "experiments/sensitivity.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "core/batches.h"
 #include "core/masked_attention.h"
 #include "core/statistics.h"
+#include "core/stream_check.h"
 #include "core/torch_headers.h"
 #include "datasets/tasks/statistics.h"
 #include "experiments/cost.h"
 #include "experiments/evaluation.h"
 #include "experiments/provenance.h"
 #include "experiments/runner.h"
+#include "experiments/score_check.h"
 #include "experiments/silent_recorder.h"
 
 namespace wkvq {
@@ -60,6 +64,7 @@ class ProbePass {
     const BlockWeights weights = source_.block(layer);
     for (Probe& probe : probes) {
       carry(source_, layer, weights, plain_attention, probe.hidden);
+      check(layer, probe.hidden, &probe);
       on_stream();
     }
     for (const ProbeSetting& setting : settings) {
@@ -67,6 +72,7 @@ class ProbePass {
       on_stream();
     }
     carry(source_, layer, weights, plain_attention, full_);
+    check(layer, full_, nullptr);
     on_stream();
     if (!calibration_) return;
     // Now, while the source still holds the block. A method that looked ahead may have let go of
@@ -107,7 +113,25 @@ class ProbePass {
           forward_block(source_.config(), layer, block.weights, source_.rope(), full_[i], 0,
                         attention_of(block.codec, prepared_.batches[i].view));
     });
+    check_quantized_block(layer, weights, block);
+    check(layer, probe.hidden, &probe);
     return probe;
+  }
+
+  /// NotFiniteError where states that leave block `layer` are not finite; of `probe`, or of the
+  /// full-precision model.
+  void check(int64_t layer, const std::vector<at::Tensor>& hidden, const Probe* probe) const {
+    for (size_t i = 0; i < hidden.size(); ++i) {
+      const auto place = not_finite_hidden(hidden[i]);
+      if (!place) continue;
+      const RequestBatch& batch = prepared_.batches[i];
+      Stream stream{.full_precision = !probe, .name = prepared_.where()};
+      if (probe)
+        stream.name += fmt::format(", {} of block {} at {} bits", probe->setting->part,
+                                   probe->layer, probe->setting->bits);
+      fail_stream(source_, layer, stream,
+                  {hidden[i], batch.view, batch.packed, batch.tokens, batch.requests}, *place);
+    }
   }
 
   AttentionErrors errors_of(const BlockWeights& weights, const QuantizedBlock& block) const {
@@ -201,6 +225,7 @@ void execute_sensitivity(const SensitivityPlan& plan, Session& session, Recorder
   const bool divergence = prepared.needs_reference();
   const std::vector<at::Tensor> reference = divergence ? pass.full() : std::vector<at::Tensor>();
   const std::vector<Scored> exact = score_evaluation(head, prepared, pass.full(), reference);
+  check_scores(source, prepared, exact);
   record_baseline(recorder, plan.run, prepared, exact);
   step();
   const Windows baseline = values_of(exact, &Scored::nll);
@@ -208,6 +233,7 @@ void execute_sensitivity(const SensitivityPlan& plan, Session& session, Recorder
   for (Probe& probe : pass.probes) {
     const auto scored =
         score_evaluation(head, prepared, std::exchange(probe.hidden, {}), reference);
+    check_scores(source, prepared, scored);
     table.add(probe, model, clustered_mean(difference(values_of(scored, &Scored::nll), baseline)));
     if (divergence) table.kl.push_back(clustered_mean(values_of(scored, &Scored::kl)).mean);
     step();

@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "core/base/error.h"
+#include "datasets/corpus.h"
 #include "datasets/tasks/statistics.h"
 
 namespace wkvq {
@@ -28,6 +29,7 @@ std::vector<Request> ContextCurveTask::prepare(const TaskInputs& inputs) {
   std::vector<Request> requests;
   for (auto& window : cut_windows(corpus, asked, windows_))
     requests.push_back({std::move(window), 1, 0});
+  require_no_more("context_curve", "windows", windows_, requests.size(), corpus.convention);
   const auto length = static_cast<int64_t>(requests.front().tokens.size());
   for (const Request& request : requests)
     if (static_cast<int64_t>(request.tokens.size()) != length)

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "core/base/error.h"
+#include "datasets/corpus.h"
 
 namespace wkvq {
 
@@ -41,6 +42,7 @@ std::vector<Request> LlamaCppPerplexityTask::prepare(const TaskInputs& inputs) {
     places.push_back({static_cast<int64_t>(requests.size()), score_from});
     requests.push_back({std::move(chunk), score_from, 0});
   }
+  require_no_more("llama_cpp_perplexity", "chunks", chunks_, requests.size(), corpus.convention);
   scores_ = TokenScores("llama_cpp_", TokenScores::Cluster::kWindow, std::move(places));
   scores_.attributes = {{"convention_name", "llama_cpp"},
                         {"windows", static_cast<int64_t>(requests.size())}};

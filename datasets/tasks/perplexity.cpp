@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "core/base/error.h"
+#include "datasets/corpus.h"
 
 namespace wkvq {
 
@@ -29,6 +30,7 @@ std::vector<Request> PerplexityTask::prepare(const TaskInputs& inputs) {
   const bool fixed = !corpus.windows.empty();
   const int64_t length = context_ > 0 || fixed ? context_ : inputs.max_context;
   const auto windows = cut_windows(corpus, length, windows_);
+  require_no_more("perplexity", "windows", windows_, windows.size(), corpus.convention);
   std::vector<Request> requests;
   std::vector<TokenPlace> places;
   int64_t longest = 0;

@@ -72,6 +72,8 @@ std::vector<Request> RollingPerplexityTask::prepare(const TaskInputs& inputs) {
         "jsonl, text, ptb or c4 (new), got: {}",
         inputs.corpus->convention);
   Documents documents = inputs.corpus->documents();
+  require_no_more("rolling_perplexity", "documents", documents_, documents.items.size(),
+                  documents.convention);
   if (documents_ > 0 && documents.items.size() > static_cast<size_t>(documents_))
     documents.items.resize(static_cast<size_t>(documents_));
   words_.clear(), bytes_.clear(), document_of_request_.clear();

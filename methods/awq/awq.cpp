@@ -49,6 +49,14 @@ void Awq::transform(BlockContext& context, Recorder& recorder) {
   }
 }
 
+int64_t Awq::wanted_tokens(const ModelConfig& model) const {
+  // The search of clipping looks at second moments within a group.
+  constexpr int64_t kTokensPerInput = 8;
+  const int64_t inputs = weight_.group_size == -1 ? widest_input(model) : weight_.group_size;
+  return std::max(WeightMethod::wanted_tokens(model),
+                  weight_.identity() || !clip_ ? 0 : kTokensPerInput * inputs);
+}
+
 void Awq::round(BlockContext& context, Recorder& recorder) {
   if (!clip_) return WeightMethod::round(context, recorder);
   // Errors of queries and keys multiply in the scores: the reference leaves both unclipped.

@@ -1,7 +1,11 @@
 #include "methods/awq/scale_search.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
+#include "core/finite.h"
 #include "core/fused_ops.h"
 #include "core/masked_attention.h"
 #include "core/quantizer.h"
@@ -126,6 +130,9 @@ std::vector<ScaleChoice> search_scales(const BlockContext& context, const std::v
     size_t best = 0;
     for (size_t step = 1; step < choices[i].loss.size(); ++step)
       if (choices[i].loss[step] < choices[i].loss[best] * kClearlyLess) best = step;
+    if (!std::isfinite(choices[i].loss[best]))
+      throw NotFiniteError(
+          fmt::format("block {}: the loss of AWQ's scale search is not finite", context.layer));
     choices[i].ratio = ratio_of(best);
     choices[i].scale = awq_scale(mean[i], choices[i].ratio);
   }

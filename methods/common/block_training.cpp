@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "core/finite.h"
 #include "core/masked_attention.h"
 #include "core/pipeline.h"
 #include "core/torch_headers.h"
@@ -224,6 +225,9 @@ TrainingReport train_block(const BlockContext& context, TrainableBlock& block,
   const std::vector<at::Tensor> initial = snapshot(block);
   TrainingReport report;
   report.first = mean_loss(objective, block);
+  if (!std::isfinite(report.first))
+    throw NotFiniteError(
+        fmt::format("block {}: the loss before training is {}", context.layer, report.first));
   bool finished = false;
   {
     const at::AutoGradMode with_gradients(true);

@@ -32,7 +32,7 @@ struct TrainingReport {
 /// cache under `view`, targets from the full-precision chain. Where a loss is not finite the
 /// parameters return to those of the best epoch and the rates are halved, three times at most;
 /// parameters that end up worse than at first are dropped for the initial ones. Every step is told
-/// to context.on_share.
+/// to context.on_share. NotFiniteError where the loss is not finite before the first step.
 TrainingReport train_block(const BlockContext& context, TrainableBlock& block,
                            const TrainingOptions& training, const LossOptions& loss,
                            const KvViewOptions& view);

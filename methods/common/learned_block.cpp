@@ -1,8 +1,11 @@
 #include "methods/common/learned_block.h"
 
+#include <fmt/format.h>
+
 #include <array>
 
 #include "core/base/error.h"
+#include "core/finite.h"
 #include "core/torch_headers.h"
 #include "core/weight_codes.h"
 #include "methods/common/clip_start.h"
@@ -31,7 +34,10 @@ constexpr std::array kSites{Site::kInputNorm, Site::kPostNorm, Site::kValueOutpu
 }  // namespace
 
 LearnedBlock::LearnedBlock(const BlockContext& context, const LearnedOptions& options)
-    : model_(context.model), options_(options), original_(context.block.weights) {
+    : layer_(context.layer),
+      model_(context.model),
+      options_(options),
+      original_(context.block.weights) {
   const at::NoGradGuard no_grad;
   if (options.learn.clip && !options.weight.identity()) add_clipping(context);
   if (options.learn.transform) add_transform(context);
@@ -163,7 +169,12 @@ void LearnedBlock::assign(const LearnedParameters& stored) {
           "stored parameters: '{}' is missing or has another shape than this "
           "configuration learns",
           name);
+    const std::string what = fmt::format("stored parameters of block_{:02}/{}", layer_, name);
+    require_finite(found->second, what);
     value.copy_(found->second);
+    if (name.ends_with(".log_scale")) require_positive(value.exp(), what + ", the scale");
+    if (name.ends_with(".high") || name.ends_with(".low"))
+      require_positive(value.sigmoid(), what + ", the clip ratio");
   }
 }
 

@@ -48,8 +48,11 @@ class LearnedBlock final : public TrainableBlock {
   const KvGrids& grids() const { return grids_; }
 
   const LearnedParameters& parameters() const { return parameters_; }
-  /// Takes the values of `stored`. ConfigError where names or shapes differ.
+  /// Takes the values of `stored`. ConfigError where names or shapes differ; NotFiniteError where
+  /// values are not finite, or stand for a scale that is not above 0.
   void assign(const LearnedParameters& stored);
+  /// The block as the transformation leaves it, not yet rounded.
+  BlockWeights transformed() const;
 
  private:
   void add(const std::string& name, const at::Tensor& value, double rate);
@@ -57,10 +60,10 @@ class LearnedBlock final : public TrainableBlock {
   void add_transform(const BlockContext& context);
   void add_channels(const std::string& side, const KvTensorOptions& options,
                     const ChannelRange& range);
-  BlockWeights transformed() const;
   ChannelTransform channels(const std::string& side, const KvTensorOptions& options) const;
   bool has(const std::string& name) const { return parameters_.contains(name); }
 
+  int64_t layer_;
   const ModelConfig& model_;
   const LearnedOptions& options_;
   BlockWeights original_;

@@ -3,9 +3,11 @@
 #include <fmt/ranges.h>
 
 #include "core/base/error.h"
+#include "core/finite.h"
 #include "core/statistics.h"
 #include "core/tensors.h"
 #include "core/torch_headers.h"
+#include "methods/common/output_error.h"
 
 namespace wkvq {
 
@@ -44,6 +46,14 @@ void record(Recorder& recorder, int64_t layer, const LearnedParameters& kept) {
   }
 }
 
+/// Training leaves its losses beside the parameters: nothing but zeros was damaged.
+void require_trained(const LearnedParameters& stored, int64_t layer) {
+  for (const auto& [name, value] : stored)
+    if (value.any().item<bool>()) return;
+  if (!stored.empty())
+    throw NotFiniteError(fmt::format("stored parameters of block_{:02}: all are 0", layer));
+}
+
 }  // namespace
 
 void LearnedMethod::visit_own(OptionVisitor& v) {
@@ -79,6 +89,7 @@ void LearnedMethod::calibrate(BlockContext& context, Recorder& recorder) {
   const auto stored = context.learned ? context.learned->load(context.layer) : std::nullopt;
   LearnedParameters kept;
   if (stored) {
+    require_trained(*stored, context.layer);
     block.assign(*stored);
     kept = *stored;
   } else if (!block.parameters().empty()) {
@@ -94,6 +105,7 @@ void LearnedMethod::calibrate(BlockContext& context, Recorder& recorder) {
   block.fit_grids(context);
   context.block.codec = block.codec();
   record_kv_grids(recorder, context.layer, block.grids());
+  record_output_errors(context, recorder, {full, block.transformed(), spec_of(context)});
   if (weight_.identity() || learn_.transform) return;
   std::map<std::string, at::Tensor> exact;
   full.visit_linears([&](const char* name, Linear& linear) { exact[name] = linear.weight; });

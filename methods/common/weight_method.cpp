@@ -1,14 +1,20 @@
 #include "methods/common/weight_method.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "core/base/error.h"
+#include "core/finite.h"
 #include "core/kv_calibration.h"
+#include "core/kv_gradients.h"
 #include "core/packed_weight.h"
 #include "core/statistics.h"
 #include "core/torch_headers.h"
 #include "methods/common/observe.h"
+#include "methods/common/output_error.h"
 
 namespace wkvq {
 
@@ -25,15 +31,23 @@ CalibrationNeeds WeightMethod::calibration_needs() const {
              : CalibrationNeeds::kNone;
 }
 
+bool WeightMethod::quantizes_weights(const ModelConfig& model) const {
+  for (int64_t layer = 0; layer < model.layers; ++layer)
+    for (const char* linear : kLinearNames)
+      if (!weight_of(layer, linear).identity()) return true;
+  return false;
+}
+
+int64_t widest_input(const ModelConfig& model) {
+  return std::max({model.hidden_size, model.heads * model.head_dim, model.intermediate_size});
+}
+
 void WeightMethod::check(const ModelConfig& model) const {
   if (kv_.learns() && !learns_channels())
     config_error(
         "method.kv: channel: 'learned' needs a method that trains (wkvquant, omniquant); expected "
         "none or static");
-  bool quantizes = false;
-  for (int64_t layer = 0; layer < model.layers; ++layer)
-    for (const char* linear : kLinearNames) quantizes |= !weight_of(layer, linear).identity();
-  if (!quantizes) return;
+  if (!quantizes_weights(model)) return;
   for (const int64_t inputs :
        {model.hidden_size, model.heads * model.head_dim, model.intermediate_size})
     if (weight_.group_size > inputs)
@@ -41,6 +55,38 @@ void WeightMethod::check(const ModelConfig& model) const {
           "method.weight: group_size {} does not fit the {} inputs of a linear; expected at most "
           "that, or -1",
           weight_.group_size, inputs);
+}
+
+int64_t WeightMethod::wanted_tokens(const ModelConfig&) const {
+  // What codebooks are fitted to; a channel's range needs no more.
+  return kv_.needs_statistics() ? kCodebookTokens : 0;
+}
+
+std::vector<std::string> WeightMethod::warnings(const ModelConfig& model,
+                                                int64_t calibration_tokens) const {
+  std::vector<std::string> warnings;
+  if (const int64_t wanted = wanted_tokens(model); calibration_tokens < wanted)
+    warnings.push_back(fmt::format(
+        "calibration: {} tokens of text, the widest linear has {} inputs; these options want {} "
+        "tokens or more, or they may do worse than no calibration (docs/methods.md)",
+        calibration_tokens, widest_input(model), wanted));
+  const auto uneven = [&](const std::string& who, int64_t group, int64_t width, const char* what) {
+    if (group > 0 && width % group != 0)
+      warnings.push_back(
+          fmt::format("{}: group_size {} does not divide {} {}; the last group has {}", who, group,
+                      width, what, width % group));
+  };
+  if (quantizes_weights(model))
+    for (const int64_t inputs : std::set<int64_t>{model.hidden_size, model.heads * model.head_dim,
+                                                  model.intermediate_size})
+      uneven("method.weight", weight_.group_size, inputs, "inputs of a linear");
+  for (const auto& [name, side] : {std::pair{"keys", &kv_.key}, std::pair{"values", &kv_.value}}) {
+    if (side->identity() || side->axis == KvAxis::kTime) continue;
+    const int64_t heads = side->group_scope == GroupScope::kToken ? model.kv_heads : 1;
+    uneven(fmt::format("method.kv, {}", name), side->group_size, heads * model.head_dim,
+           "channels");
+  }
+  return warnings;
 }
 
 void WeightMethod::check_packable(const ModelConfig& model) const {
@@ -55,17 +101,28 @@ void WeightMethod::check_packable(const ModelConfig& model) const {
     }
 }
 
-void WeightMethod::calibrate(BlockContext& context, Recorder& recorder) {
-  BlockWeights& weights = context.block.weights;
+void WeightMethod::rewrite(BlockContext& context, Recorder& recorder) {
+  const BlockWeights full = context.block.weights;
   transform(context, recorder);
+  const BlockWeights exact = context.block.weights;
   const bool rounds = std::ranges::any_of(kLinearNames, [&](const char* linear) {
     return !weight_of(context.layer, linear).identity();
   });
-  if (rounds) round(context, recorder);
+  if (!rounds) return;
+  rounded_to_nearest_ = false;
+  round(context, recorder);
+  record_output_errors(context, recorder, {full, exact, spec_of(context), rounded_to_nearest_});
+}
+
+void WeightMethod::calibrate(BlockContext& context, Recorder& recorder) {
+  rewrite(context, recorder);
+  BlockWeights& weights = context.block.weights;
   std::map<std::string, at::Tensor> largest;
   if (activation_.needs_statistics())
     largest = largest_inputs(context, weights, context.inputs_quantized());
   weights.visit_linears([&](const char* name, Linear& linear) {
+    if (largest.contains(name))
+      require_finite(largest[name], fmt::format("inputs of block_{:02}/{}", context.layer, name));
     const double top = largest.contains(name) ? largest[name].max().item<double>() : 0;
     linear.input = ActivationQuantizer(activation_, top);
   });
@@ -81,7 +138,14 @@ void WeightMethod::calibrate(BlockContext& context, Recorder& recorder) {
                          {kv.value, channels.value, grids.value}};
 }
 
+std::function<QuantSpec(const std::string&)> WeightMethod::spec_of(
+    const BlockContext& context) const {
+  return
+      [this, layer = context.layer](const std::string& linear) { return weight_of(layer, linear); };
+}
+
 void WeightMethod::round(BlockContext& context, Recorder& recorder) {
+  rounded_to_nearest_ = true;
   context.block.weights.visit_linears([&](const char* name, Linear& linear) {
     const QuantSpec spec = weight_of(context.layer, name);
     if (spec.identity()) return;

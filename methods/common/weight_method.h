@@ -15,6 +15,8 @@ class WeightMethod : public Method {
   const KvOptions& kv() const final { return kv_; }
   CalibrationNeeds calibration_needs() const override;
   void check(const ModelConfig& model) const override;
+  std::vector<std::string> warnings(const ModelConfig& model,
+                                    int64_t calibration_tokens) const final;
   void check_packable(const ModelConfig& model) const override;
   bool quantizes_inputs() const override { return !activation_.identity(); }
   void calibrate(BlockContext& context, Recorder& recorder) override;
@@ -30,6 +32,13 @@ class WeightMethod : public Method {
   }
   /// Rewrites the block into one that computes the same, better fit for quantization.
   virtual void transform(BlockContext&, Recorder&) {}
+  /// Tokens of calibration text below which what the options fit follows that text more than the
+  /// model (docs/methods.md); 0: they fit nothing, or little.
+  virtual int64_t wanted_tokens(const ModelConfig& model) const;
+  /// Whether any linear of the model is rounded.
+  bool quantizes_weights(const ModelConfig& model) const;
+  /// The grids of the linears of a block.
+  std::function<QuantSpec(const std::string&)> spec_of(const BlockContext& context) const;
   /// Whether kv.channel may be `learned`.
   virtual bool learns_channels() const { return false; }
   /// Replaces the weights by their quantized copies; round to nearest unless overridden. Called
@@ -42,6 +51,15 @@ class WeightMethod : public Method {
   QuantSpec weight_;
   ActivationOptions activation_;
   KvOptions kv_;
+
+ private:
+  /// transform() and round(), and what that did to the outputs of the linears.
+  void rewrite(BlockContext& context, Recorder& recorder);
+
+  bool rounded_to_nearest_ = false;  ///< round() was not overridden
 };
+
+/// The most inputs that a linear of the model has.
+int64_t widest_input(const ModelConfig& model);
 
 }  // namespace wkvq

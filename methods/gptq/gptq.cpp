@@ -20,6 +20,15 @@ CalibrationNeeds Gptq::calibration_needs() const {
   return weight_.identity() ? WeightMethod::calibration_needs() : CalibrationNeeds::kQuantizedChain;
 }
 
+int64_t Gptq::wanted_tokens(const ModelConfig& model) const {
+  return std::max(WeightMethod::wanted_tokens(model), weight_.identity() ? 0 : gptq_tokens(model));
+}
+
+int64_t gptq_tokens(const ModelConfig& model) {
+  constexpr int64_t kTokensPerInput = 8;
+  return kTokensPerInput * widest_input(model);
+}
+
 void Gptq::round(BlockContext& context, Recorder& recorder) {
   visit_with_hessians(
       context, true_sequential_, [&](const char* name, Linear& linear, const at::Tensor& hessian) {

@@ -15,12 +15,17 @@ class Gptq final : public WeightMethod {
 
  protected:
   void visit_own(OptionVisitor& v) override;
+  int64_t wanted_tokens(const ModelConfig& model) const override;
   void round(BlockContext& context, Recorder& recorder) override;
 
  private:
   GptqOptions solver_;
   bool true_sequential_ = true;
 };
+
+/// Tokens of calibration text that GPTQ wants: eight an input of the widest linear. Of fewer the
+/// second moments say more of this text than of the model (docs/methods.md).
+int64_t gptq_tokens(const ModelConfig& model);
 
 /// Throws ConfigError where the codes of such a rounding cannot be packed: see permutes_groups.
 void check_group_order(const GptqOptions& options, const QuantSpec& spec);

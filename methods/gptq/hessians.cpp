@@ -1,5 +1,8 @@
 #include "methods/gptq/hessians.h"
 
+#include <fmt/format.h>
+
+#include "core/finite.h"
 #include "core/tensors.h"
 #include "core/torch_headers.h"
 #include "methods/common/observe.h"
@@ -24,6 +27,9 @@ std::map<std::string, at::Tensor> collect(const BlockContext& context,
                    if (!h.defined()) h = at::zeros({x.size(1), x.size(1)}, wide.options());
                    h.addmm_(wide.t(), wide);
                  });
+  for (const auto& [linear, hessian] : hessians)
+    require_finite(hessian, fmt::format("second moments of the inputs of block_{:02}/{}",
+                                        context.layer, linear));
   return hessians;
 }
 

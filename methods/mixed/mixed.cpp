@@ -129,6 +129,11 @@ void Mixed::calibrate(BlockContext& context, Recorder& recorder) {
   budget_.record(recorder);
 }
 
+int64_t Mixed::wanted_tokens(const ModelConfig& model) const {
+  const bool gptq = rounding_.kind == Rounding::kGptq && quantizes_weights(model);
+  return std::max(WeightMethod::wanted_tokens(model), gptq ? gptq_tokens(model) : 0);
+}
+
 void Mixed::round(BlockContext& context, Recorder& recorder) {
   if (rounding_.kind == Rounding::kNearest) return WeightMethod::round(context, recorder);
   visit_with_hessians(

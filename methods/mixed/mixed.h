@@ -31,6 +31,7 @@ class Mixed final : public WeightMethod {
  protected:
   void visit_own(OptionVisitor& v) override;
   QuantSpec weight_of(int64_t layer, const std::string& linear) const override;
+  int64_t wanted_tokens(const ModelConfig& model) const override;
   void round(BlockContext& context, Recorder& recorder) override;
 
  private:

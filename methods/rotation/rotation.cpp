@@ -94,6 +94,11 @@ void Rotation::transform(BlockContext& context, Recorder&) {
   });
 }
 
+int64_t Rotation::wanted_tokens(const ModelConfig& model) const {
+  const bool gptq = rounding_.kind == Rounding::kGptq && !weight_.identity();
+  return std::max(WeightMethod::wanted_tokens(model), gptq ? gptq_tokens(model) : 0);
+}
+
 void Rotation::round(BlockContext& context, Recorder& recorder) {
   const auto replace = [&](const char* name, Linear& linear, const auto& rounded_in_basis) {
     const Sides sides = sides_of(name);

@@ -24,6 +24,7 @@ class Rotation final : public WeightMethod {
  protected:
   void visit_own(OptionVisitor& v) override;
   void transform(BlockContext& context, Recorder& recorder) override;
+  int64_t wanted_tokens(const ModelConfig& model) const override;
   void round(BlockContext& context, Recorder& recorder) override;
 
  private:

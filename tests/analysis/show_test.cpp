@@ -27,10 +27,13 @@ TEST_CASE("show: every part of a run file") {
   writer.attribute("/sensitivity", "nll", 3.25);
   writer.column("/sensitivity", "part", std::vector<std::string>{"keys", "values"});
   writer.column("/sensitivity", "nll_increase", std::vector<double>{0.125, 0.0625});
+  writer.column("/warnings", "text", std::vector<std::string>{"few tokens", "worse \x1b[31m"});
   writer.finish();
   std::ostringstream out;
   CHECK(show_command(folder / "a.h5", out) == 0);
   const std::string text = out.str();
+  CHECK(contains(text, "\nWarnings\n\nfew tokens\nworse "));
+  CHECK(!contains(text, "\x1b"));
   CHECK(contains(text, "run_id     id-1\n"));
   CHECK(contains(text, "method.kv.bits       4\n"));
   CHECK(contains(text, "ppl   perplexity  self     past     7.50 ± 0.13  1024  BOS\n"));

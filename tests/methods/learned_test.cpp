@@ -267,7 +267,7 @@ TEST_CASE("training: a resumed run and one that reuses parameters give the same 
 
 TEST_CASE("training: parameters from a file that has none, or others, are refused by name") {
   const test::TemporaryFolder folder;
-  CHECK_THROWS_WITH(run_with_parameters(folder / "none.h5"),
+  CHECK_THROWS_WITH(run_with_parameters(folder / "none.h5", "", 2),
                     Catch::Contains("none.h5") && Catch::Contains("expected a run file"));
   test::BlockFixture fixture(kGqa);
   QuantizedBlock full{fixture.model().block(0), {}};
