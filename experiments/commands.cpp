@@ -16,6 +16,7 @@
 #include "experiments/calibration_text.h"
 #include "experiments/failure.h"
 #include "experiments/learned_files.h"
+#include "experiments/memory_plan.h"
 #include "experiments/plan.h"
 #include "experiments/results_folder.h"
 #include "experiments/runner.h"
@@ -117,8 +118,8 @@ int plan_command(const SweepOptions& options, std::ostream& out) {
     done += run.done;
   }
   fmt::print(out,
-             "{} runs of sweep '{}', {} done; GB = 1e9 bytes, an estimate of weights held, streams "
-             "and logits\n",
+             "{} runs of sweep '{}', {} done; GB = 1e9 bytes, the most that a process of that "
+             "run alone is expected to hold\n",
              sweep.runs.size(), sweep.file.name, done);
   return 0;
 }

@@ -18,9 +18,6 @@ namespace wkvq {
 
 namespace {
 
-// Full-precision hidden states kept for later runs of a sweep, in bytes.
-constexpr int64_t kFullPrecisionBudget = int64_t{2} << 30;
-
 int64_t resident_budget(Residency blocks) {
   if (blocks == Residency::kStreaming) return 0;
   if (blocks == Residency::kResident) return std::numeric_limits<int64_t>::max();
@@ -67,8 +64,6 @@ void write_sampled(const std::filesystem::path& path,
 }
 
 std::vector<at::Tensor> stack_windows(const std::vector<std::vector<int32_t>>& windows) {
-  // Batches keep the memory of one block's forward pass bounded.
-  constexpr int64_t kTokens = 4096;
   std::vector<at::Tensor> batches;
   std::vector<at::Tensor> rows;
   const auto flush = [&] {
@@ -78,7 +73,8 @@ std::vector<at::Tensor> stack_windows(const std::vector<std::vector<int32_t>>& w
   for (const auto& window : windows) {
     const auto length = static_cast<int64_t>(window.size());
     if (!rows.empty() &&
-        ((static_cast<int64_t>(rows.size()) + 1) * length > kTokens || rows[0].size(0) != length))
+        ((static_cast<int64_t>(rows.size()) + 1) * length > kCalibrationBatchTokens ||
+         rows[0].size(0) != length))
       flush();
     rows.push_back(at::tensor(at::ArrayRef<int32_t>(window), at::kLong));
   }

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "model.";
 constexpr size_t kHashWhole = 256'000'000;
+constexpr size_t kHashPiece = size_t{8} << 20;
 constexpr size_t kBlock = size_t{1} << 20;
 constexpr size_t kSampledBlocks = 64;
 
@@ -59,9 +60,14 @@ class Hash {
   XXH3_state_t* state_;
 };
 
-void add_data(Hash& hash, std::string_view bytes) {
+/// Pages are given back as they are read: a file would stand in memory as a whole.
+void add_data(Hash& hash, const SafetensorsFile& file) {
+  const std::string_view bytes = file.bytes();
   if (bytes.size() <= kHashWhole) {
-    hash.add(bytes);
+    for (size_t at = 0; at < bytes.size(); at += kHashPiece) {
+      hash.add(bytes.substr(at, kHashPiece));
+      file.release(bytes.substr(at, kHashPiece));
+    }
     return;
   }
   hash.add(bytes.substr(0, kBlock));
@@ -183,7 +189,7 @@ std::string WeightFiles::fingerprint() const {
                          fmt::join(tensor.entry->shape, ",")));
   }
   for (const auto& file : files_) {
-    add_data(hash, file->bytes());
+    add_data(hash, *file);
     for (const TensorEntry& entry : file->tensors()) file->release(entry);
   }
   return hash.digest();

@@ -17,6 +17,8 @@ class WeightMethod : public Method {
   void check(const ModelConfig& model) const override;
   void check_packable(const ModelConfig& model) const override;
   bool quantizes_inputs() const override { return !activation_.identity(); }
+  MethodMemory calibration_memory(const ModelConfig& model,
+                                  const CalibrationSize& size) const override;
   void calibrate(BlockContext& context, Recorder& recorder) override;
   double weight_bits(int64_t layer, const std::string& linear, int64_t inputs,
                      int64_t compute_bits) const final;

@@ -1,5 +1,7 @@
 #include "methods/gptq/gptq.h"
 
+#include <algorithm>
+
 #include "core/base/error.h"
 #include "core/statistics.h"
 #include "core/torch_headers.h"
@@ -18,6 +20,13 @@ void Gptq::visit_own(OptionVisitor& v) {
 
 CalibrationNeeds Gptq::calibration_needs() const {
   return weight_.identity() ? WeightMethod::calibration_needs() : CalibrationNeeds::kQuantizedChain;
+}
+
+MethodMemory Gptq::calibration_memory(const ModelConfig& model, const CalibrationSize& size) const {
+  MethodMemory memory = WeightMethod::calibration_memory(model, size);
+  if (!weight_.identity())
+    memory.bytes = std::max(memory.bytes, gptq_bytes(model, size, true_sequential_));
+  return memory;
 }
 
 void Gptq::round(BlockContext& context, Recorder& recorder) {

@@ -129,6 +129,14 @@ void Mixed::calibrate(BlockContext& context, Recorder& recorder) {
   budget_.record(recorder);
 }
 
+MethodMemory Mixed::calibration_memory(const ModelConfig& model,
+                                       const CalibrationSize& size) const {
+  MethodMemory memory = WeightMethod::calibration_memory(model, size);
+  if (rounding_.kind == Rounding::kGptq)
+    memory.bytes = std::max(memory.bytes, gptq_bytes(model, size, rounding_.true_sequential));
+  return memory;
+}
+
 void Mixed::round(BlockContext& context, Recorder& recorder) {
   if (rounding_.kind == Rounding::kNearest) return WeightMethod::round(context, recorder);
   visit_with_hessians(

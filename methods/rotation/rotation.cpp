@@ -1,5 +1,7 @@
 #include "methods/rotation/rotation.h"
 
+#include <algorithm>
+
 #include "core/base/error.h"
 #include "core/statistics.h"
 #include "core/tensors.h"
@@ -55,6 +57,29 @@ void Rotation::check_packable(const ModelConfig& model) const {
         "grid; expected residual: false, values: false and, unless inputs are quantized, down: "
         "false");
   if (rounding_.kind == Rounding::kGptq) check_group_order(rounding_.solver, weight_);
+}
+
+MethodMemory Rotation::calibration_memory(const ModelConfig& model,
+                                          const CalibrationSize& size) const {
+  // A weight as it was, rotated, rounded and turned back, in the dtype it is rotated in.
+  constexpr double kWeightCopies = 5;
+  const double width = std::max(4.0, size.element_bytes);
+  const auto square = [&](int64_t inputs) {
+    return size.element_bytes * static_cast<double>(inputs) * static_cast<double>(inputs);
+  };
+  MethodMemory memory = WeightMethod::calibration_memory(model, size);
+  double rounding = 0;
+  if (rounding_.kind == Rounding::kGptq)
+    // Two Hessians more: on the way to the rotated basis and there.
+    rounding = gptq_bytes(model, size, rounding_.true_sequential) +
+               2 * square(std::max(model.hidden_size, model.intermediate_size)) * width /
+                   size.element_bytes;
+  rounding += kWeightCopies * width * static_cast<double>(largest_block_tensor(model));
+  // Dense matrices in front of linears whose inputs are quantized.
+  if (!activation_.identity() && residual_) rounding += square(model.hidden_size);
+  if (!activation_.identity() && down_) rounding += square(model.intermediate_size);
+  memory.bytes = std::max(memory.bytes, rounding);
+  return memory;
 }
 
 void Rotation::make_rotations(const ModelConfig& model) {
