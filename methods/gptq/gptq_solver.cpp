@@ -52,7 +52,7 @@ at::Tensor upper_factor(const at::Tensor& hessian, double added) {
   at::Tensor damped = hessian.flip({0, 1}).contiguous();
   damped.diagonal().add_(added);
   const at::Tensor inverse = inverse_factor(damped);
-  damped = {};  // the fourth matrix of this size
+  damped = at::Tensor();  // the fourth matrix of this size
   // Rounding can carry a singular matrix through the factorization; its inverse is then useless.
   if (!inverse.defined() || !is_finite(inverse)) return {};
   return inverse.flip({0, 1}).contiguous();

@@ -61,24 +61,23 @@ void Rotation::check_packable(const ModelConfig& model) const {
 
 MethodMemory Rotation::calibration_memory(const ModelConfig& model,
                                           const CalibrationSize& size) const {
-  // A weight as it was, rotated, rounded and turned back, in the dtype it is rotated in.
+  // A weight as it was, rotated, rounded and turned back.
   constexpr double kWeightCopies = 5;
-  const double width = std::max(4.0, size.element_bytes);
-  const auto square = [&](int64_t inputs) {
-    return size.element_bytes * static_cast<double>(inputs) * static_cast<double>(inputs);
+  const double wide = std::max(4.0, size.element_bytes);
+  const auto square = [](int64_t width) {
+    return static_cast<double>(width) * static_cast<double>(width);
   };
-  MethodMemory memory = WeightMethod::calibration_memory(model, size);
-  double rounding = 0;
+  double bytes = kWeightCopies * wide * static_cast<double>(largest_block_tensor(model));
+  // A Hessian on its way to the rotated basis, and there.
   if (rounding_.kind == Rounding::kGptq)
-    // Two Hessians more: on the way to the rotated basis and there.
-    rounding = gptq_bytes(model, size, rounding_.true_sequential) +
-               2 * square(std::max(model.hidden_size, model.intermediate_size)) * width /
-                   size.element_bytes;
-  rounding += kWeightCopies * width * static_cast<double>(largest_block_tensor(model));
+    bytes += gptq_bytes(model, size, rounding_.true_sequential) +
+             2 * wide * square(std::max(model.hidden_size, model.intermediate_size));
   // Dense matrices in front of linears whose inputs are quantized.
-  if (!activation_.identity() && residual_) rounding += square(model.hidden_size);
-  if (!activation_.identity() && down_) rounding += square(model.intermediate_size);
-  memory.bytes = std::max(memory.bytes, rounding);
+  if (!activation_.identity() && residual_) bytes += size.element_bytes * square(model.hidden_size);
+  if (!activation_.identity() && down_)
+    bytes += size.element_bytes * square(model.intermediate_size);
+  MethodMemory memory = WeightMethod::calibration_memory(model, size);
+  memory.bytes = std::max(memory.bytes, bytes);
   return memory;
 }
 
