@@ -37,12 +37,14 @@ TEST_CASE("memory freed between what is kept goes back to the system") {
   CHECK(pieces[1][0] == 1);
 }
 
-TEST_CASE("the peak of resident memory is of this process and never below what is resident") {
+TEST_CASE("the peak of resident memory stays when memory is given back") {
   auto pieces = touched_pieces();
   const int64_t peak = peak_resident_bytes();
   CHECK(peak >= 2 * kHalf);
   pieces.clear();
   release_freed_memory();
-  CHECK(peak_resident_bytes() >= peak);
-  CHECK(resident_bytes() < peak);
+  // The kernel counts in batches of at most 64 pages a thread.
+  constexpr int64_t kInexact = 1 << 20;
+  CHECK(peak_resident_bytes() >= peak - kInexact);
+  CHECK(resident_bytes() <= peak - 2 * kHalf + kInexact);
 }
