@@ -4,20 +4,11 @@
 
 #include "core/torch_headers.h"
 #include "tests/support/catch.h"
+#include "tests/support/memory_recorder.h"
 
 using namespace wkvq;
 
 namespace {
-
-struct Attributes final : Recorder {
-  void attribute(const std::string& group, const std::string& name,
-                 const AttributeValue& value) override {
-    if (const double* number = std::get_if<double>(&value)) values[group + "/" + name] = *number;
-  }
-  void column(const std::string&, const std::string&, const Column&) override {}
-  void array(const std::string&, const std::string&, const Array&) override {}
-  std::map<std::string, double> values;
-};
 
 // More than are compared at once, and no multiple of it.
 constexpr int64_t kRows = 1000, kColumns = 999;
@@ -30,15 +21,15 @@ TEST_CASE("errors of a weight larger than one comparison") {
   quantized[kRows - 1][kColumns - 1] = 5.0f;
   // 998,999 errors of 1/2 and one of 3, on squares of 4.
   const double noise = 998'999 * 0.25 + 9, signal = 999'000 * 4.0;
-  Attributes recorded;
+  test::MemoryRecorder recorded;
   record_weight_error(recorded, 3, "q_proj", weight, quantized);
-  const std::string group = "/statistics/block_03/q_proj/";
-  CHECK(recorded.values.at(group + "largest_error") == 3);
+  const auto number = [&](const std::string& name) {
+    return std::get<double>(recorded.attributes.at("/statistics/block_03/q_proj/" + name));
+  };
+  CHECK(number("largest_error") == 3);
   // Sums of a million exact terms: only the last division and root round.
-  CHECK(recorded.values.at(group + "relative_error") ==
-        Approx(std::sqrt(noise / signal)).epsilon(1e-15));
-  CHECK(recorded.values.at(group + "sqnr_db") ==
-        Approx(10 * std::log10(signal / noise)).epsilon(1e-15));
+  CHECK(number("relative_error") == Approx(std::sqrt(noise / signal)).epsilon(1e-15));
+  CHECK(number("sqnr_db") == Approx(10 * std::log10(signal / noise)).epsilon(1e-15));
   CHECK(sqnr_db(weight.t(), quantized.t()) ==
         Approx(10 * std::log10(signal / noise)).epsilon(1e-15));
   CHECK(std::isinf(sqnr_db(weight, weight)));
@@ -49,10 +40,12 @@ TEST_CASE("an error that is no number is seen in whichever part it stands") {
     const at::Tensor weight = at::ones({kRows, kColumns});
     at::Tensor quantized = weight.clone();
     quantized[row][0] = NAN;
-    Attributes recorded;
+    test::MemoryRecorder recorded;
     record_weight_error(recorded, 0, "up_proj", weight, quantized);
-    const std::string group = "/statistics/block_00/up_proj/";
+    const auto number = [&](const std::string& name) {
+      return std::get<double>(recorded.attributes.at("/statistics/block_00/up_proj/" + name));
+    };
     for (const char* name : {"largest_error", "relative_error", "sqnr_db"})
-      CHECK(std::isnan(recorded.values.at(group + name)));
+      CHECK(std::isnan(number(name)));
   }
 }
