@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "core/base/options.h"
-#include "core/base/process_memory.h"
 #include "core/base/recorder.h"
 #include "core/calibration.h"
 #include "core/kv_codec.h"
@@ -84,11 +83,6 @@ class Method {
   virtual void check_packable(const ModelConfig& model) const = 0;
   /// Whether inputs of linears are quantized, which packed files do not hold.
   virtual bool quantizes_inputs() const = 0;
-  /// What calibrate() holds at most, for plans.
-  virtual MethodMemory calibration_memory(const ModelConfig& /*model*/,
-                                          const CalibrationSize& /*size*/) const {
-    return {};
-  }
   /// Rewrites context.block. Deterministic in its inputs.
   virtual void calibrate(BlockContext& context, Recorder& recorder) = 0;
   /// Identities of the files that the method reads beside the model, part of a run's id. Throws

@@ -16,7 +16,6 @@
 #include "experiments/calibration_text.h"
 #include "experiments/failure.h"
 #include "experiments/learned_files.h"
-#include "experiments/memory_plan.h"
 #include "experiments/plan.h"
 #include "experiments/results_folder.h"
 #include "experiments/runner.h"

@@ -9,6 +9,7 @@
 #include "core/batches.h"
 #include "core/decoder.h"
 #include "core/torch_headers.h"
+#include "experiments/memory_plan.h"
 #include "experiments/scoring.h"
 #include "experiments/storage.h"
 
@@ -67,6 +68,13 @@ std::vector<PreparedEvaluation> prepare_evaluations(const RunConfig& config, Ses
     prepared.push_back(std::move(one));
   }
   return prepared;
+}
+
+double estimated_bytes(const RunConfig& config, Session& session) {
+  const ModelConfig& model = session.model(config.model).checkpoint->config();
+  return process_memory(model,
+                        process_question(config, prepare_evaluations(config, session), session))
+      .peak();
 }
 
 Stream embed_stream(const ModelSource& source, const PreparedEvaluation& prepared,

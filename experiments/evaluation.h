@@ -28,6 +28,10 @@ struct PreparedEvaluation {
 /// ConfigError before any work.
 std::vector<PreparedEvaluation> prepare_evaluations(const RunConfig& config, Session& session);
 
+/// Bytes that a run is expected to hold at its peak: the resident or streamed weights, the streams'
+/// hidden states, one batch's activations and the logits being scored. An estimate.
+double estimated_bytes(const RunConfig& config, Session& session);
+
 /// Scores an entry from the hidden states that left the last block, one tensor a batch; `reference`
 /// is empty or those of the full precision model.
 std::vector<Scored> score_evaluation(const Head& head, const PreparedEvaluation& prepared,

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "core/base/model_tensors.h"
-#include "core/codebook.h"
+#include "core/method_memory.h"
 #include "core/torch_headers.h"
 #include "experiments/cost.h"
 #include "experiments/generation.h"
@@ -115,16 +115,6 @@ ProcessQuestion process_question(const RunConfig& config,
   add_evaluations(model, prepared, question);
   add_calibration(config, model, question);
   return question;
-}
-
-double estimated_bytes(const RunConfig& config, const std::vector<PreparedEvaluation>& prepared,
-                       Session& session) {
-  const ModelConfig& model = session.model(config.model).checkpoint->config();
-  return process_memory(model, process_question(config, prepared, session)).peak();
-}
-
-double estimated_bytes(const RunConfig& config, Session& session) {
-  return estimated_bytes(config, prepare_evaluations(config, session), session);
 }
 
 }  // namespace wkvq

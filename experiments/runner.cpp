@@ -176,7 +176,9 @@ void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
     on_progress(static_cast<double>(layers + static_cast<int64_t>(i) + 1), total);
   }
   recorder.attribute("/cost", "seconds_evaluation", watch.lap());
-  recorder.attribute("/cost", "planned_bytes_host", estimated_bytes(config, prepared, session));
+  recorder.attribute(
+      "/cost", "planned_bytes_host",
+      process_memory(source.config(), process_question(config, prepared, session)).peak());
   record_cost(recorder, config, *model.checkpoint);
   record_provenance(recorder, source);
 }

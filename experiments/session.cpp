@@ -6,6 +6,7 @@
 #include "core/base/error.h"
 #include "core/base/hash.h"
 #include "core/base/options_text.h"
+#include "core/base/process_memory.h"
 #include "core/base/safetensors.h"
 #include "core/base/yaml_text.h"
 #include "core/cuda_backend.h"

@@ -12,12 +12,6 @@
 
 namespace wkvq {
 
-/// Tokens of calibration windows that go through a block together, about: they keep the memory of
-/// one block's forward pass bounded.
-inline constexpr int64_t kCalibrationBatchTokens = 4096;
-/// Full-precision hidden states kept for later runs of a sweep, in bytes.
-inline constexpr int64_t kFullPrecisionBudget = int64_t{2} << 30;
-
 /// A loaded model with its tokenizer (null where the folder has none).
 struct LoadedModel {
   std::shared_ptr<const Checkpoint> checkpoint;

@@ -9,6 +9,12 @@ namespace wkvq {
 /// What a process holds of the libraries it is linked with, and what these set up when first used.
 inline constexpr double kLibraryBytes = 170e6;
 
+/// Tokens of calibration windows that go through a block together, about: they keep the memory of
+/// one block's forward pass bounded.
+inline constexpr int64_t kCalibrationBatchTokens = 4096;
+/// Full-precision hidden states that a session keeps for later runs of a sweep, in bytes.
+inline constexpr int64_t kFullPrecisionBudget = int64_t{2} << 30;
+
 /// What the memory of a method's work on one block depends on.
 struct CalibrationSize {
   double element_bytes = 4;   ///< of the compute dtype

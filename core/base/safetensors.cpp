@@ -230,14 +230,10 @@ std::string_view SafetensorsFile::bytes() const {
 }
 
 void SafetensorsFile::release(const TensorEntry& entry) const {
-  release({reinterpret_cast<const char*>(entry.data), entry.bytes});
-}
-
-void SafetensorsFile::release(std::string_view part) const {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const auto offset = static_cast<size_t>(part.data() - bytes().data());
+  const auto offset = static_cast<size_t>(entry.data - mapping_);
   const size_t begin = offset / page * page;
-  const size_t end = offset + part.size();
+  const size_t end = offset + entry.bytes;
   if (end > begin) madvise(const_cast<std::byte*>(mapping_) + begin, end - begin, MADV_DONTNEED);
 }
 

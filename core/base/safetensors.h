@@ -52,8 +52,6 @@ class SafetensorsFile {
 
   /// Gives the resident pages of `entry` back to the system; reading it again is still valid.
   void release(const TensorEntry& entry) const;
-  /// The same of a part of bytes().
-  void release(std::string_view part) const;
 
  private:
   void map_file();

@@ -17,7 +17,6 @@ namespace {
 
 constexpr std::string_view kPrefix = "model.";
 constexpr size_t kHashWhole = 256'000'000;
-constexpr size_t kHashPiece = size_t{8} << 20;
 constexpr size_t kBlock = size_t{1} << 20;
 constexpr size_t kSampledBlocks = 64;
 
@@ -60,16 +59,23 @@ class Hash {
   XXH3_state_t* state_;
 };
 
-/// Pages are given back as they are read: a file would stand in memory as a whole.
+/// Pages are given back tensor by tensor: the whole file would stand in memory.
+void add_all(Hash& hash, const SafetensorsFile& file) {
+  const std::string_view bytes = file.bytes();
+  size_t done = 0;
+  for (const TensorEntry& entry : file.tensors()) {
+    const auto end =
+        static_cast<size_t>(reinterpret_cast<const char*>(entry.data) - bytes.data()) + entry.bytes;
+    hash.add(bytes.substr(done, end - done));
+    file.release(entry);
+    done = end;
+  }
+  hash.add(bytes.substr(done));
+}
+
 void add_data(Hash& hash, const SafetensorsFile& file) {
   const std::string_view bytes = file.bytes();
-  if (bytes.size() <= kHashWhole) {
-    for (size_t at = 0; at < bytes.size(); at += kHashPiece) {
-      hash.add(bytes.substr(at, kHashPiece));
-      file.release(bytes.substr(at, kHashPiece));
-    }
-    return;
-  }
+  if (bytes.size() <= kHashWhole) return add_all(hash, file);
   hash.add(bytes.substr(0, kBlock));
   const size_t step = (bytes.size() - kBlock) / (kSampledBlocks + 1);
   for (size_t i = 1; i <= kSampledBlocks; ++i) hash.add(bytes.substr(i * step, kBlock));

@@ -2,6 +2,7 @@
 
 #include "core/activation_quantizer.h"
 #include "core/method.h"
+#include "core/method_memory.h"
 #include "core/weight_codes.h"
 
 namespace wkvq {
@@ -9,7 +10,7 @@ namespace wkvq {
 /// What all methods here share: options `weight`, `activation` and `kv`, and the order of work on a
 /// block: transform it, round its weights, then fit activation ranges and the cache's codec to what
 /// the rounded block produces. Derived methods override the first two.
-class WeightMethod : public Method {
+class WeightMethod : public Method, public PlansMemory {
  public:
   void visit(OptionVisitor& v) final;
   const KvOptions& kv() const final { return kv_; }

@@ -1,3 +1,4 @@
+#include "core/method_memory.h"
 #include "tests/support/block_fixture.h"
 #include "tests/support/catch.h"
 
@@ -20,7 +21,8 @@ ModelConfig tiny() {
 }
 
 MethodMemory memory(const std::string& method, const CalibrationSize& size) {
-  return test::method_of(method)->calibration_memory(tiny(), size);
+  const std::unique_ptr<Method> made = test::method_of(method);
+  return dynamic_cast<const PlansMemory&>(*made).calibration_memory(tiny(), size);
 }
 
 constexpr CalibrationSize kSmall{
