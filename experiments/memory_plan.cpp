@@ -76,11 +76,11 @@ void add_calibration(const RunConfig& config, const ModelConfig& model, ProcessQ
   const auto& [data, samples, length, seed, from] = *config.calibration;
   const int64_t rows = std::min(samples, std::max<int64_t>(1, kCalibrationBatchTokens / length));
   const double tokens = static_cast<double>(samples * length);
-  question.method =
-      config.method->calibration_memory(model, {.element_bytes = question.element_bytes,
-                                                .tokens = samples * length,
-                                                .batch_tokens = rows * length,
-                                                .window_tokens = length});
+  if (const auto* method = dynamic_cast<const PlansMemory*>(config.method.get()))
+    question.method = method->calibration_memory(model, {.element_bytes = question.element_bytes,
+                                                         .tokens = samples * length,
+                                                         .batch_tokens = rows * length,
+                                                         .window_tokens = length});
   const bool apart = question.rewrites || config.method->chain_sees_cache();
   const bool kept = tokens * static_cast<double>(model.hidden_size * (model.layers + 1)) *
                         question.element_bytes <=

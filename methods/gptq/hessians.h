@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "core/base/process_memory.h"
 #include "core/method.h"
 
 namespace wkvq {
