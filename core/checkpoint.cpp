@@ -75,6 +75,7 @@ at::Tensor Checkpoint::load_rows(const std::string& name, const at::Tensor& ids,
   const at::Tensor flat = ids.to(at::kCPU, at::kLong).reshape({-1});
   const at::Tensor rows = view_of(*stored.entry).index_select(0, flat).to(device).to(dtype);
   check_finite(rows, stored);
+  stored.file->release(*stored.entry);
   std::vector<int64_t> shape = ids.sizes().vec();
   shape.push_back(stored.entry->shape.back());
   return rows.view(shape);

@@ -15,9 +15,6 @@ namespace wkvq {
 
 namespace {
 
-// Tokens that percentiles of a channel are read from: KVQuant's 16 windows of 2048, halved.
-constexpr int64_t kRangeTokens = 16384;
-
 AttentionInputs inputs_of(const BlockContext& context, const at::Tensor& hidden) {
   return attention_inputs(context.model, context.block.weights, context.rope, hidden, 0);
 }

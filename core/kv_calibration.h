@@ -6,6 +6,9 @@
 
 namespace wkvq {
 
+/// Tokens that percentiles of a channel are read from: KVQuant's 16 windows of 2048, halved.
+inline constexpr int64_t kRangeTokens = 16384;
+
 /// Ranges of the keys (where options quantize them) and values that a block's weights produce on
 /// the calibration inputs.
 struct KvRanges {

@@ -1,5 +1,6 @@
 #include "core/pipeline.h"
 
+#include "core/base/heap.h"
 #include "core/batches.h"
 #include "core/masked_attention.h"
 #include "core/packed_block.h"
@@ -113,6 +114,7 @@ void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& 
   bool apart = false;              // it differs from the full chain
   for (int64_t layer = 0; layer < source.config().layers; ++layer) {
     const BlockWeights full = source.block(layer);
+    release_freed_memory();  // of the block before
     QuantizedBlock block{full, {}};
     if (needs != CalibrationNeeds::kNone && !apart) inputs = pass.calibration->entering(layer);
     BlockContext context{.source = source,
@@ -151,6 +153,7 @@ void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& 
     if (pass.keep_blocks) pass.blocks.push_back(block);
     if (pass.on_block) pass.on_block(layer + 1);
   }
+  release_freed_memory();
 }
 
 }  // namespace wkvq

@@ -43,10 +43,38 @@ double logit_error(const at::Tensor& query, const at::Tensor& key, const at::Ten
   return norm / std::sqrt(pairs * static_cast<double>(query.size(3)));
 }
 
+// Elements that are compared in float64 at once: copies of a whole weight would take four times a
+// float32 one.
+constexpr int64_t kComparedAtOnce = int64_t{1} << 18;
+
+/// Sums of squares of x and of x - y, and the largest |x - y|, in float64.
+struct Comparison {
+  double signal = 0, noise = 0, largest = 0;
+};
+
+Comparison compare(const at::Tensor& x, const at::Tensor& y) {
+  const at::Tensor all_x = x.reshape({-1}), all_y = y.reshape({-1});
+  Comparison sums;
+  for (int64_t first = 0; first < all_x.numel(); first += kComparedAtOnce) {
+    const int64_t count = std::min(kComparedAtOnce, all_x.numel() - first);
+    const at::Tensor exact = all_x.narrow(0, first, count).to(at::kDouble);
+    const at::Tensor error = exact - all_y.narrow(0, first, count).to(at::kDouble);
+    sums.signal += exact.square().sum().item<double>();
+    sums.noise += error.square().sum().item<double>();
+    const double largest = error.abs().max().item<double>();
+    if (std::isnan(largest) || largest > sums.largest) sums.largest = largest;
+  }
+  return sums;
+}
+
+double sqnr_db(const Comparison& sums) {
+  if (sums.noise == 0) return std::numeric_limits<double>::infinity();
+  return 10 * std::log10(sums.signal / sums.noise);
+}
+
 double relative_error(const at::Tensor& x, const at::Tensor& y) {
-  const at::Tensor exact = x.to(at::kDouble);
-  const double error = (exact - y.to(at::kDouble)).square().sum().item<double>();
-  return error == 0 ? 0 : std::sqrt(error / exact.square().sum().item<double>());
+  const Comparison sums = compare(x, y);
+  return sums.noise == 0 ? 0 : std::sqrt(sums.noise / sums.signal);
 }
 
 }  // namespace
@@ -60,21 +88,16 @@ std::string calibration_group(int64_t layer) {
 }
 
 double sqnr_db(const at::Tensor& x, const at::Tensor& y) {
-  const at::Tensor signal = x.to(at::kDouble);
-  const double noise = (signal - y.to(at::kDouble)).square().sum().item<double>();
-  if (noise == 0) return std::numeric_limits<double>::infinity();
-  return 10 * std::log10(signal.square().sum().item<double>() / noise);
+  return sqnr_db(compare(x, y));
 }
 
 void record_weight_error(Recorder& recorder, int64_t layer, const std::string& linear,
                          const at::Tensor& weight, const at::Tensor& quantized) {
   const std::string group = statistics_group(layer) + "/" + linear;
-  const at::Tensor exact = weight.to(at::kDouble), error = quantized.to(at::kDouble) - exact;
-  recorder.attribute(group, "sqnr_db", sqnr_db(weight, quantized));
-  recorder.attribute(
-      group, "relative_error",
-      std::sqrt(error.square().sum().item<double>() / exact.square().sum().item<double>()));
-  recorder.attribute(group, "largest_error", error.abs().max().item<double>());
+  const Comparison sums = compare(weight, quantized);
+  recorder.attribute(group, "sqnr_db", sqnr_db(sums));
+  recorder.attribute(group, "relative_error", std::sqrt(sums.noise / sums.signal));
+  recorder.attribute(group, "largest_error", sums.largest);
 }
 
 void record_kv_statistics(Recorder& recorder, int64_t layer, const AttentionInputs& sample,

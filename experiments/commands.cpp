@@ -187,8 +187,8 @@ int plan_command(const SweepOptions& options, std::ostream& out) {
     done += states[i].status == RunStatus::kDone;
   }
   fmt::print(out,
-             "{} runs of sweep '{}', {} done; GB = 1e9 bytes, an estimate of weights held, streams "
-             "and logits\n",
+             "{} runs of sweep '{}', {} done; GB = 1e9 bytes, the most that a process of that "
+             "run alone is expected to hold\n",
              sweep.runs.size(), sweep.file.name, done);
   return 0;
 }

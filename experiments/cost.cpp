@@ -1,21 +1,14 @@
 #include "experiments/cost.h"
 
-#include <sys/resource.h>
-
 #include <array>
 
+#include "core/base/heap.h"
 #include "core/torch_headers.h"
 #include "experiments/session.h"
 
 namespace wkvq {
 
 namespace {
-
-int64_t peak_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return int64_t{usage.ru_maxrss} * 1024;  // Linux counts kibibytes
-}
 
 struct Shape {
   int64_t outputs, inputs;
@@ -72,7 +65,7 @@ void record_cost(Recorder& recorder, const RunConfig& config, const Checkpoint& 
   const double cached = static_cast<double>(m.max_positions * m.kv_heads * m.head_dim);
   const double tables =
       static_cast<double>(m.vocab_size * m.hidden_size * (m.tie_embeddings ? 1 : 2));
-  recorder.attribute("/cost", "peak_bytes_host", peak_bytes());
+  recorder.attribute("/cost", "peak_bytes_host", peak_resident_bytes());
   recorder.attribute("/cost", "stored_bits_per_weight", sum.weight / layers);
   recorder.attribute("/cost", "stored_bits_per_key", sum.key / layers);
   recorder.attribute("/cost", "stored_bits_per_value", sum.value / layers);

@@ -9,7 +9,7 @@
 #include "core/batches.h"
 #include "core/decoder.h"
 #include "core/torch_headers.h"
-#include "experiments/generation.h"
+#include "experiments/memory_plan.h"
 #include "experiments/scoring.h"
 #include "experiments/storage.h"
 #include "experiments/view_check.h"
@@ -79,27 +79,10 @@ std::vector<PreparedEvaluation> prepare_evaluations(const RunConfig& config, Ses
 }
 
 double estimated_bytes(const RunConfig& config, Session& session) {
-  LoadedModel& model = session.model(config.model);
-  const ModelConfig& m = model.checkpoint->config();
-  const double width = static_cast<double>(c10::elementSize(torch_dtype(config.model.dtype)));
-  const double block = static_cast<double>(m.hidden_size * (m.heads + m.kv_heads) * 2 * m.head_dim +
-                                           3 * m.hidden_size * m.intermediate_size);
-  const double tables = static_cast<double>(m.vocab_size * m.hidden_size);
-  // The block at hand exists twice: as loaded and as quantized.
-  const double blocks = model.source->resident() ? static_cast<double>(m.layers) + 1 : 3;
-  double tokens = 0, caches = 0;
-  for (const PreparedEvaluation& one : prepare_evaluations(config, session)) {
-    if (one.task().generates())
-      caches = std::max(caches, generation_bytes(m, width, one.requests()));
-    for (const RequestBatch& batch : one.batches)
-      tokens += static_cast<double>(batch.tokens.numel()) * (one.needs_reference() ? 2 : 1);
-  }
-  const double activations =
-      static_cast<double>(kBatchTokens * (4 * m.intermediate_size + 8 * m.hidden_size));
-  const double logits = static_cast<double>(4 * 128 * m.vocab_size);
-  return width * (blocks * block + tables + tokens * static_cast<double>(m.hidden_size) +
-                  activations + logits) +
-         caches;
+  const ModelConfig& model = session.model(config.model).checkpoint->config();
+  return process_memory(model,
+                        process_question(config, prepare_evaluations(config, session), session))
+      .peak();
 }
 
 Stream embed_stream(const ModelSource& source, const PreparedEvaluation& prepared,

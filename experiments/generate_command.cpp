@@ -2,13 +2,12 @@
 
 #include <fmt/format.h>
 #include <fmt/ostream.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <fstream>
 #include <ostream>
 
 #include "core/base/error.h"
+#include "core/base/heap.h"
 #include "core/base/model_path.h"
 #include "core/generator.h"
 #include "core/torch_headers.h"
@@ -94,14 +93,6 @@ std::vector<int32_t> prompt_tokens(const GenerateOptions& options, const RunConf
     config_error("generate: a prompt of {} tokens and {} new ones, but the model reads at most {}",
                  length, options.max_tokens, most);
   return tokens;
-}
-
-/// Memory of this process as it is now, libraries included.
-int64_t resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  int64_t all = 0, resident = 0;
-  file >> all >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
 }
 
 void report_sizes(std::ostream& report, const RunConfig& config, const ModelConfig& model,

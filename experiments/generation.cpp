@@ -53,16 +53,23 @@ int64_t prefill_of(const KvViewOptions& view, bool context_prefill, int64_t toke
   return context_prefill ? tokens : view.prefill;
 }
 
-double generation_bytes(const ModelConfig& config, double element_bytes,
-                        const std::vector<Request>& requests) {
-  double longest = 0;
-  for (const Request& request : requests)
-    longest = std::max(longest, static_cast<double>(request.tokens.size()) +
-                                    static_cast<double>(request.generation.max_tokens));
-  const auto together = static_cast<double>(std::min(kPromptsTogether, requests.size()));
-  // Keys and values, in tensors that may have doubled just now.
-  return 2 * 2 * element_bytes * together * longest *
-         static_cast<double>(config.layers * config.kv_heads * config.head_dim);
+double cache_bytes_at_most(const ModelConfig& config, double element_bytes,
+                           const PreparedEvaluation& prepared) {
+  // Objects around the codes of each token: codes, scales and offsets are tensors of their own.
+  constexpr double kObjects = 1000;
+  double tokens = 0;
+  for (const RequestBatch& batch : prepared.batches)
+    tokens = std::max(tokens, static_cast<double>(batch.tokens.numel()));
+  if (prepared.task().generates()) {
+    double longest = 0;
+    for (const Request& request : prepared.requests())
+      longest = std::max(longest, static_cast<double>(request.tokens.size()) +
+                                      static_cast<double>(request.generation.max_tokens));
+    tokens = longest * static_cast<double>(std::min(kPromptsTogether, prepared.requests().size()));
+  }
+  const auto width = static_cast<double>(config.kv_heads * config.head_dim);
+  const double keys_and_values = 2 * (width * (2 * element_bytes + 1) + kObjects);
+  return tokens * static_cast<double>(config.layers) * keys_and_values;
 }
 
 std::vector<Scored> generate_answers(LoadedModel& model, const PreparedEvaluation& prepared,

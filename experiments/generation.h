@@ -19,9 +19,10 @@ std::vector<int64_t> end_tokens(const ModelConfig& config, const Tokenizer* toke
 /// full precision, else what the view says.
 int64_t prefill_of(const KvViewOptions& view, bool context_prefill, int64_t tokens);
 
-/// Bytes of the caches of as many prompts as write together, in the compute dtype and at most.
-double generation_bytes(const ModelConfig& config, double element_bytes,
-                        const std::vector<Request>& requests);
+/// Bytes of the caches of as many sequences as go through the model together, simulated: what
+/// attention reads in tensors that may just have doubled, and codes.
+double cache_bytes_at_most(const ModelConfig& config, double element_bytes,
+                           const PreparedEvaluation& prepared);
 
 /// What the quantized model writes, greedily, for each request of `prepared`: Scored::generated.
 /// Longer prompts go first, `kPromptsTogether` at a time; blocks and caches are of the entry's

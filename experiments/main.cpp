@@ -4,28 +4,14 @@
 #include <cstring>
 #include <iostream>
 
-// __GLIBC__ is known once a header of the library was read.
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
 #include "core/base/error.h"
+#include "core/base/heap.h"
 #include "experiments/command_line.h"
 #include "experiments/failure.h"
 
 using namespace wkvq;
 
 namespace {
-
-/// Activations of megabytes come and go thousands of times: they stay on the heap, where fresh
-/// pages for each would take a tenth of a training step. Larger blocks, weights above all, go back
-/// to the system at once.
-void keep_small_blocks() {
-#ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  mallopt(M_TRIM_THRESHOLD, 256 << 20);
-#endif
-}
 
 /// The exit code of a command that ends with `code`: 1 where its output could not be written.
 int after_output(int code) {
@@ -40,7 +26,7 @@ int after_output(int code) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  keep_small_blocks();
+  configure_heap();
   throw_where_memory_is_out();
   // A file beyond the limit of its size is an error of write(), told like a full disk.
   std::signal(SIGXFSZ, SIG_IGN);

@@ -6,11 +6,13 @@
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
+#include "core/base/heap.h"
 #include "core/torch_headers.h"
 #include "experiments/calibration_text.h"
 #include "experiments/cost.h"
 #include "experiments/generation.h"
 #include "experiments/learned_files.h"
+#include "experiments/memory_plan.h"
 #include "experiments/provenance.h"
 #include "experiments/score_check.h"
 
@@ -182,9 +184,13 @@ void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
                                            : scores_of(*model.source, one, streams, i, session);
     record_metrics(recorder, config, one, overlaps.empty() ? nullptr : &overlaps[i],
                    one.task().score(scored));
+    release_freed_memory();
     on_progress(static_cast<double>(layers + static_cast<int64_t>(i) + 1), total);
   }
   recorder.attribute("/cost", "seconds_evaluation", watch.lap());
+  recorder.attribute(
+      "/cost", "planned_bytes_host",
+      process_memory(source.config(), process_question(config, prepared, session)).peak());
   record_cost(recorder, config, *model.checkpoint);
   record_provenance(recorder, source);
 }

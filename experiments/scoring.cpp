@@ -8,9 +8,6 @@ namespace wkvq {
 
 namespace {
 
-// Positions whose logits are alive at once: small enough to stay in cache for usual vocabularies.
-constexpr size_t kPositions = 128;
-
 at::Tensor log_probabilities(const Head& head, const at::Tensor& hidden) {
   const at::Tensor logits = head.logits(hidden);
   return at::log_softmax(logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat), -1);
@@ -52,7 +49,7 @@ Chunk take_chunk(const std::vector<Target>& targets, size_t& next) {
   for (; next < targets.size(); ++next) {
     const auto [slot, fresh] =
         slots.emplace(targets[next].place, static_cast<int64_t>(slots.size()));
-    if (fresh && slots.size() > kPositions) break;
+    if (fresh && static_cast<int64_t>(slots.size()) > kLogitRows) break;
     if (fresh) chunk.places.push_back(targets[next].place);
     chunk.slots.push_back(slot->second);
     chunk.tokens.push_back(targets[next].token);
@@ -78,7 +75,8 @@ Scored score_chunk(const Head& head, const Chunk& chunk, const at::Tensor& hidde
   if (options.greedy) append(scored.greedy, logp.argmax(-1).index_select(0, slots) == tokens);
   if (!options.reference.defined()) return scored;
   const at::Tensor exact = log_probabilities_of(options.reference);
-  const at::Tensor kl = (exact.exp() * (exact - logp)).sum(-1, false, at::kDouble);
+  // In place: with a large vocabulary each of these takes as much as a weight.
+  const at::Tensor kl = (exact - logp).mul_(exact.exp()).sum(-1, false, at::kDouble);
   append(scored.kl, kl.index_select(0, slots));
   // Rows of NaN have an arg max too, and the same one.
   const at::Tensor agree = (logp.argmax(-1) == exact.argmax(-1)).logical_and_(at::isfinite(kl));

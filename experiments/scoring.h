@@ -9,6 +9,12 @@
 
 namespace wkvq {
 
+/// Positions whose logits are alive at once: small enough to stay in cache for usual vocabularies.
+inline constexpr int64_t kLogitRows = 128;
+/// Tensors of their logits that exist together: logits and their log-probabilities; with full
+/// precision's also the difference and the exponential.
+inline constexpr int64_t kLogitCopies = 2, kLogitCopiesWithKl = 4;
+
 /// What scoring looks at beside the targets' log-probabilities.
 struct ScoringOptions {
   at::Tensor reference;  ///< full precision's hidden states of the batch, or undefined

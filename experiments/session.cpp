@@ -8,6 +8,7 @@
 #include "core/base/model_notes.h"
 #include "core/base/model_path.h"
 #include "core/base/options_text.h"
+#include "core/base/process_memory.h"
 #include "core/base/yaml_text.h"
 #include "core/cuda_backend.h"
 #include "core/decoder.h"
@@ -19,9 +20,6 @@
 namespace wkvq {
 
 namespace {
-
-// Full-precision hidden states kept for later runs of a sweep, in bytes.
-constexpr int64_t kFullPrecisionBudget = int64_t{2} << 30;
 
 int64_t resident_budget(Residency blocks) {
   if (blocks == Residency::kStreaming) return 0;
@@ -42,8 +40,6 @@ int64_t bytes_of(const std::vector<at::Tensor>& tensors) {
 }
 
 std::vector<at::Tensor> stack_windows(const std::vector<std::vector<int32_t>>& windows) {
-  // Batches keep the memory of one block's forward pass bounded.
-  constexpr int64_t kTokens = 4096;
   std::vector<at::Tensor> batches;
   std::vector<at::Tensor> rows;
   const auto flush = [&] {
@@ -53,7 +49,8 @@ std::vector<at::Tensor> stack_windows(const std::vector<std::vector<int32_t>>& w
   for (const auto& window : windows) {
     const auto length = static_cast<int64_t>(window.size());
     if (!rows.empty() &&
-        ((static_cast<int64_t>(rows.size()) + 1) * length > kTokens || rows[0].size(0) != length))
+        ((static_cast<int64_t>(rows.size()) + 1) * length > kCalibrationBatchTokens ||
+         rows[0].size(0) != length))
       flush();
     rows.push_back(at::tensor(at::ArrayRef<int32_t>(window), at::kLong));
   }

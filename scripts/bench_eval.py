@@ -148,14 +148,18 @@ def memory():
         import numpy
         numpy.save(tokens, numpy.random.default_rng(0).integers(0, 32000, (2, 128), dtype=numpy.int32))
         sweep = folder / "big.yaml"
-        sweep.write_text(f"name: big\nmodel: {{path: {folder}, blocks: streaming}}\nmethod: {{name: rtn}}\n"
-                         f"evaluate:\n  - {{task: perplexity, dataset: {{name: tokens, path: {tokens}}}}}\n")
-        subprocess.run([WKVQ, "run", sweep, "--results", folder / "results"], check=True, capture_output=True)
-        report = json.loads(subprocess.run([WKVQ, "report", folder / "results", "--format", "json"], check=True,
-                                           capture_output=True).stdout)
-        peak = report[0]["cost"]["peak_bytes_host"]
-        print(f"checkpoint of {size / 1e9:.2f} GB (float16, 24 blocks), streaming, computed in float32: "
-              f"peak resident size {peak / 1e9:.2f} GB")
+        print(f"checkpoint of {size / 1e9:.2f} GB (float16, 24 blocks), streaming, computed in float32, a process each:")
+        for name, method in (("full precision", "{name: rtn}"),
+                             ("W4, groups of 128", "{name: rtn, weight: {bits: 4, group_size: 128}}")):
+            sweep.write_text(f"name: big\nmodel: {{path: {folder}, blocks: streaming}}\nmethod: {method}\n"
+                             f"evaluate:\n  - {{task: perplexity, dataset: {{name: tokens, path: {tokens}}}}}\n")
+            results = folder / "results" / name.split(",")[0].replace(" ", "_")
+            subprocess.run([WKVQ, "run", sweep, "--results", results], check=True, capture_output=True)
+            report = json.loads(subprocess.run([WKVQ, "report", results, "--format", "json"], check=True,
+                                               capture_output=True).stdout)
+            cost = report[0]["cost"]
+            print(f"  {name}: peak resident size {cost['peak_bytes_host'] / 1e9:.2f} GB, "
+                  f"planned {cost['planned_bytes_host'] / 1e9:.2f} GB")
 
 
 if __name__ == "__main__":

@@ -62,11 +62,23 @@ class Hash {
   XXH3_state_t* state_;
 };
 
-void add_data(Hash& hash, std::string_view bytes) {
-  if (bytes.size() <= kHashWhole) {
-    hash.add(bytes);
-    return;
+/// Pages are given back tensor by tensor: the whole file would stand in memory.
+void add_all(Hash& hash, const SafetensorsFile& file) {
+  const std::string_view bytes = file.bytes();
+  size_t done = 0;
+  for (const TensorEntry& entry : file.tensors()) {
+    const auto end =
+        static_cast<size_t>(reinterpret_cast<const char*>(entry.data) - bytes.data()) + entry.bytes;
+    hash.add(bytes.substr(done, end - done));
+    file.release(entry);
+    done = end;
   }
+  hash.add(bytes.substr(done));
+}
+
+void add_data(Hash& hash, const SafetensorsFile& file) {
+  const std::string_view bytes = file.bytes();
+  if (bytes.size() <= kHashWhole) return add_all(hash, file);
   hash.add(bytes.substr(0, kBlock));
   const size_t step = (bytes.size() - kBlock) / (kSampledBlocks + 1);
   for (size_t i = 1; i <= kSampledBlocks; ++i) hash.add(bytes.substr(i * step, kBlock));
@@ -219,7 +231,7 @@ std::string WeightFiles::fingerprint() const {
                          fmt::join(tensor.entry->shape, ",")));
   }
   for (const auto& file : files_) {
-    add_data(hash, file->bytes());
+    add_data(hash, *file);
     for (const TensorEntry& entry : file->tensors()) file->release(entry);
   }
   return hash.digest();

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/statistics.h"
 #include "core/torch_headers.h"
 #include "methods/awq/clip_search.h"
@@ -33,6 +35,29 @@ std::vector<Site> Awq::sites(const ModelConfig& model) const {
   std::vector<Site> sites{Site::kInputNorm, Site::kPostNorm, Site::kUpDown};
   if (model.heads == model.kv_heads || shared_value_output_) sites.push_back(Site::kValueOutput);
   return sites;
+}
+
+MethodMemory Awq::calibration_memory(const ModelConfig& model, const CalibrationSize& size) const {
+  MethodMemory memory = WeightMethod::calibration_memory(model, size);
+  if (weight_.identity()) return memory;
+  const auto values = [&](int64_t each) {
+    return static_cast<double>(each) * static_cast<double>(size.batch_tokens);
+  };
+  const double weight = static_cast<double>(largest_block_tensor(model)) * size.element_bytes;
+  // The search comes before any weight of the block is rewritten: candidates take their place. It
+  // holds what enters every linear for a batch, and the error of a module's output in float64.
+  const int64_t inputs =
+      2 * model.hidden_size + 2 * model.heads * model.head_dim + model.intermediate_size;
+  const double search =
+      values(inputs) * size.element_bytes +
+      static_cast<double>(size.batch_tokens) * activation_bytes(model, size.element_bytes) +
+      values(model.hidden_size) * 3 * sizeof(double);
+  // A weight cut into groups, clipped ones, and second moments of the inputs of every group.
+  const int64_t group = weight_.group_size == -1 ? model.intermediate_size : weight_.group_size;
+  const double clipping =
+      3 * weight + static_cast<double>(inputs * group) * std::max(4.0, size.element_bytes);
+  memory.bytes = std::max({memory.bytes, scale_ ? search : 0, clip_ ? clipping : 0});
+  return memory;
 }
 
 void Awq::transform(BlockContext& context, Recorder& recorder) {

@@ -15,6 +15,8 @@ class Awq final : public WeightMethod {
  public:
   std::string summary() const override;
   CalibrationNeeds calibration_needs() const override;
+  MethodMemory calibration_memory(const ModelConfig& model,
+                                  const CalibrationSize& size) const override;
 
  protected:
   void visit_own(OptionVisitor& v) override;

@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "core/base/error.h"
 #include "core/finite.h"
 #include "core/statistics.h"
@@ -80,6 +82,26 @@ void LearnedMethod::check(const ModelConfig& model) const {
         "range: dynamic, or learn_transform: false");
   if (learn_.clip && weight_.per_tensor)
     config_error("method: learn_clip clips groups; it cannot be combined with weight.per_tensor");
+}
+
+MethodMemory LearnedMethod::calibration_memory(const ModelConfig& model,
+                                               const CalibrationSize& size) const {
+  MethodMemory memory = WeightMethod::calibration_memory(model, size);
+  memory.following_blocks = std::min(loss_.following_blocks, model.layers - 1);
+  const double width = size.element_bytes;
+  const auto elements = static_cast<double>(block_elements(model));
+  // What the backward pass needs of every token in every block, and one block on its way.
+  const auto tokens = static_cast<double>(size.window_tokens * training_.batch);
+  const double activations =
+      tokens * activation_bytes(model, width) * static_cast<double>(memory.following_blocks + 2);
+  // Gradients of all weights wait for the quantizer's backward pass; scaled weights are kept.
+  double weights = elements * width + 2 * static_cast<double>(largest_block_tensor(model)) * width;
+  if (learn_.transform) weights += 2 * elements * width;
+  // Two ratios a group, each with gradient, two moments and four snapshots in float32.
+  if (learn_.clip && !weight_.identity() && weight_.group_size > 0)
+    weights += 2 * 8 * 4 * elements / static_cast<double>(weight_.group_size);
+  memory.bytes = std::max(memory.bytes, weights + activations);
+  return memory;
 }
 
 void LearnedMethod::calibrate(BlockContext& context, Recorder& recorder) {

@@ -12,6 +12,8 @@ class LearnedMethod : public WeightMethod {
   bool chain_sees_cache() const final { return true; }
   bool trains() const final { return true; }
   void check(const ModelConfig& model) const final;
+  MethodMemory calibration_memory(const ModelConfig& model,
+                                  const CalibrationSize& size) const final;
   void calibrate(BlockContext& context, Recorder& recorder) final;
 
  protected:

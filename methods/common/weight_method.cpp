@@ -101,6 +101,16 @@ void WeightMethod::check_packable(const ModelConfig& model) const {
     }
 }
 
+MethodMemory WeightMethod::calibration_memory(const ModelConfig& model,
+                                              const CalibrationSize& size) const {
+  if (!kv_.fits_grid()) return {};
+  // Of keys or values: the sampled tokens, what is fitted to them, and copies of both on the way.
+  constexpr double kCopies = 6;
+  const auto tokens = static_cast<double>(std::min(size.tokens, kRangeTokens));
+  return {.bytes = kCopies * tokens * static_cast<double>(model.kv_heads * model.head_dim) *
+                   size.element_bytes};
+}
+
 void WeightMethod::rewrite(BlockContext& context, Recorder& recorder) {
   const BlockWeights full = context.block.weights;
   transform(context, recorder);

@@ -2,6 +2,7 @@
 
 #include "core/activation_quantizer.h"
 #include "core/method.h"
+#include "core/method_memory.h"
 #include "core/weight_codes.h"
 
 namespace wkvq {
@@ -9,7 +10,7 @@ namespace wkvq {
 /// What all methods here share: options `weight`, `activation` and `kv`, and the order of work on a
 /// block: transform it, round its weights, then fit activation ranges and the cache's codec to what
 /// the rounded block produces. Derived methods override the first two.
-class WeightMethod : public Method {
+class WeightMethod : public Method, public PlansMemory {
  public:
   void visit(OptionVisitor& v) final;
   const KvOptions& kv() const final { return kv_; }
@@ -19,6 +20,8 @@ class WeightMethod : public Method {
                                     int64_t calibration_tokens) const final;
   void check_packable(const ModelConfig& model) const override;
   bool quantizes_inputs() const override { return !activation_.identity(); }
+  MethodMemory calibration_memory(const ModelConfig& model,
+                                  const CalibrationSize& size) const override;
   void calibrate(BlockContext& context, Recorder& recorder) override;
   double weight_bits(int64_t layer, const std::string& linear, int64_t inputs,
                      int64_t compute_bits) const final;

@@ -1,5 +1,7 @@
 #include "methods/gptq/gptq.h"
 
+#include <algorithm>
+
 #include "core/base/error.h"
 #include "core/statistics.h"
 #include "core/torch_headers.h"
@@ -27,6 +29,13 @@ int64_t Gptq::wanted_tokens(const ModelConfig& model) const {
 int64_t gptq_tokens(const ModelConfig& model) {
   constexpr int64_t kTokensPerInput = 8;
   return kTokensPerInput * widest_input(model);
+}
+
+MethodMemory Gptq::calibration_memory(const ModelConfig& model, const CalibrationSize& size) const {
+  MethodMemory memory = WeightMethod::calibration_memory(model, size);
+  if (!weight_.identity())
+    memory.bytes = std::max(memory.bytes, gptq_bytes(model, size, true_sequential_));
+  return memory;
 }
 
 void Gptq::round(BlockContext& context, Recorder& recorder) {

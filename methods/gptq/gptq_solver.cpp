@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <Eigen/Cholesky>
+#include <cmath>
 
 #include "core/quantizer.h"
 #include "core/torch_headers.h"
@@ -15,16 +16,16 @@ namespace {
 constexpr double kFirstDamping = 1e-6;
 constexpr double kLastDamping = 1e4;
 
-/// Inverse of the Cholesky factor of `matrix`, lower triangular; undefined where it is not positive
-/// definite.
+/// Inverse of the Cholesky factor of `matrix`, which is overwritten, lower triangular; undefined
+/// where it is not positive definite.
 template <class T>
 at::Tensor inverse_factor_eigen(const at::Tensor& matrix) {
   using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const int64_t n = matrix.size(0);
-  const at::Tensor source = matrix.contiguous();
-  const Eigen::LLT<Matrix> factor(Eigen::Map<const Matrix>(source.const_data_ptr<T>(), n, n));
+  Eigen::Map<Matrix> source(matrix.mutable_data_ptr<T>(), n, n);
+  const Eigen::LLT<Eigen::Ref<Matrix>> factor(source);
   if (factor.info() != Eigen::Success) return {};
-  at::Tensor inverse = at::eye(n, source.options());
+  at::Tensor inverse = at::eye(n, matrix.options());
   Eigen::Map<Matrix> result(inverse.mutable_data_ptr<T>(), n, n);
   factor.matrixL().solveInPlace(result);
   return inverse;
@@ -40,14 +41,20 @@ at::Tensor inverse_factor(const at::Tensor& matrix) {
                                      /*upper=*/false);
 }
 
+bool is_finite(const at::Tensor& x) {
+  const auto [least, most] = at::aminmax(x);
+  return std::isfinite(least.item<double>()) && std::isfinite(most.item<double>());
+}
+
 /// U, upper triangular with inv(H + added I) = U^T U. With rows and columns in reverse order, H = L
 /// L^T and U is inv(L) turned back: no inverse of H is formed.
 at::Tensor upper_factor(const at::Tensor& hessian, double added) {
-  at::Tensor damped = hessian.clone();
+  at::Tensor damped = hessian.flip({0, 1}).contiguous();
   damped.diagonal().add_(added);
-  const at::Tensor inverse = inverse_factor(damped.flip({0, 1}));
+  const at::Tensor inverse = inverse_factor(damped);
+  damped = at::Tensor();  // the fourth matrix of this size
   // Rounding can carry a singular matrix through the factorization; its inverse is then useless.
-  if (!inverse.defined() || !at::isfinite(inverse).all().item<bool>()) return {};
+  if (!inverse.defined() || !is_finite(inverse)) return {};
   return inverse.flip({0, 1}).contiguous();
 }
 
@@ -208,8 +215,10 @@ GptqResult gptq_solve(const at::Tensor& weight, const at::Tensor& hessian, const
   std::vector<GroupGrid> grids;
   if (options.static_groups) grids = grids_before(columns, spec);
   const std::vector<GroupGrid> fixed = by_column(grids, order, spec);
-  columns = columns.index_select(0, order);
-  h = h.index_select(0, order).index_select(1, order);
+  if (options.act_order) {
+    columns = columns.index_select(0, order);
+    h = h.index_select(0, order).index_select(1, order);
+  }
 
   at::Tensor factor = upper_factor(h, result.damping * mean);
   while (!factor.defined() && result.damping < kLastDamping) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/finite.h"
 #include "core/tensors.h"
 #include "core/torch_headers.h"
@@ -39,11 +41,29 @@ void visit_with_hessians(BlockContext& context, bool sequential, const HessianVi
   std::map<std::string, at::Tensor> hessians;
   if (!sequential) hessians = collect(context, {"q_proj", "o_proj", "gate_proj", "down_proj"});
   for (const std::vector<std::string>& set : kSets) {
-    if (sequential) hessians = collect(context, {set.front()});
+    if (sequential) {
+      hessians.clear();  // not two of them at once
+      hessians = collect(context, {set.front()});
+    }
     context.block.weights.visit_linears([&](const char* name, Linear& linear) {
       if (std::ranges::find(set, name) != set.end()) visitor(name, linear, hessians[set.front()]);
     });
   }
+}
+
+double gptq_bytes(const ModelConfig& model, const CalibrationSize& size, bool sequential) {
+  constexpr double kMatrices = 4, kWeightCopies = 5;
+  const double width = std::max(4.0, size.element_bytes);
+  const auto square = [&](int64_t inputs) {
+    return width * static_cast<double>(inputs) * static_cast<double>(inputs);
+  };
+  const int64_t heads = model.heads * model.head_dim;
+  const double widest = square(std::max({model.hidden_size, heads, model.intermediate_size}));
+  const double weight = width * static_cast<double>(largest_block_tensor(model));
+  const double batch =
+      static_cast<double>(size.batch_tokens) * activation_bytes(model, size.element_bytes);
+  const double others = sequential ? 0 : 2 * square(model.hidden_size) + square(heads);
+  return others + std::max(kMatrices * widest + kWeightCopies * weight, widest + batch);
 }
 
 }  // namespace wkvq

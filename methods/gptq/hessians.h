@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "core/base/process_memory.h"
 #include "core/method.h"
 
 namespace wkvq {
@@ -15,5 +16,10 @@ using HessianVisitor =
 /// input: {q, k, v}, {o}, {gate, up}, {down}. Inputs come through the blocks as quantized so far;
 /// `sequential`: also through the sets rewritten so far, the block being run again for every set.
 void visit_with_hessians(BlockContext& context, bool sequential, const HessianVisitor& visitor);
+
+/// Bytes of that work on a block, at their most: the Hessian of the widest input with the three
+/// matrices that gptq_solve makes of it and copies of a weight, or the Hessian and a batch on its
+/// way. Without `sequential` the other Hessians are there too.
+double gptq_bytes(const ModelConfig& model, const CalibrationSize& size, bool sequential);
 
 }  // namespace wkvq

@@ -134,6 +134,14 @@ int64_t Mixed::wanted_tokens(const ModelConfig& model) const {
   return std::max(WeightMethod::wanted_tokens(model), gptq ? gptq_tokens(model) : 0);
 }
 
+MethodMemory Mixed::calibration_memory(const ModelConfig& model,
+                                       const CalibrationSize& size) const {
+  MethodMemory memory = WeightMethod::calibration_memory(model, size);
+  if (rounding_.kind == Rounding::kGptq)
+    memory.bytes = std::max(memory.bytes, gptq_bytes(model, size, rounding_.true_sequential));
+  return memory;
+}
+
 void Mixed::round(BlockContext& context, Recorder& recorder) {
   if (rounding_.kind == Rounding::kNearest) return WeightMethod::round(context, recorder);
   visit_with_hessians(

@@ -24,6 +24,8 @@ class Mixed final : public WeightMethod {
   CalibrationNeeds calibration_needs() const override;
   void check(const ModelConfig& model) const override;
   void check_packable(const ModelConfig& model) const override;
+  MethodMemory calibration_memory(const ModelConfig& model,
+                                  const CalibrationSize& size) const override;
   std::vector<std::string> input_identities(const std::string& model_fingerprint) const override;
   /// Also records the bits of every place, /calibration/bits, and what the budget chose from.
   void calibrate(BlockContext& context, Recorder& recorder) override;

@@ -1,5 +1,7 @@
 #include "methods/rotation/rotation.h"
 
+#include <algorithm>
+
 #include "core/base/error.h"
 #include "core/statistics.h"
 #include "core/tensors.h"
@@ -55,6 +57,28 @@ void Rotation::check_packable(const ModelConfig& model) const {
         "grid; expected residual: false, values: false and, unless inputs are quantized, down: "
         "false");
   if (rounding_.kind == Rounding::kGptq) check_group_order(rounding_.solver, weight_);
+}
+
+MethodMemory Rotation::calibration_memory(const ModelConfig& model,
+                                          const CalibrationSize& size) const {
+  // A weight as it was, rotated, rounded and turned back.
+  constexpr double kWeightCopies = 5;
+  const double wide = std::max(4.0, size.element_bytes);
+  const auto square = [](int64_t width) {
+    return static_cast<double>(width) * static_cast<double>(width);
+  };
+  double bytes = kWeightCopies * wide * static_cast<double>(largest_block_tensor(model));
+  // A Hessian on its way to the rotated basis, and there.
+  if (rounding_.kind == Rounding::kGptq)
+    bytes += gptq_bytes(model, size, rounding_.true_sequential) +
+             2 * wide * square(std::max(model.hidden_size, model.intermediate_size));
+  // Dense matrices in front of linears whose inputs are quantized.
+  if (!activation_.identity() && residual_) bytes += size.element_bytes * square(model.hidden_size);
+  if (!activation_.identity() && down_)
+    bytes += size.element_bytes * square(model.intermediate_size);
+  MethodMemory memory = WeightMethod::calibration_memory(model, size);
+  memory.bytes = std::max(memory.bytes, bytes);
+  return memory;
 }
 
 void Rotation::make_rotations(const ModelConfig& model) {

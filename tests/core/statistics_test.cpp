@@ -1,0 +1,51 @@
+#include "core/statistics.h"
+
+#include <cmath>
+
+#include "core/torch_headers.h"
+#include "tests/support/catch.h"
+#include "tests/support/memory_recorder.h"
+
+using namespace wkvq;
+
+namespace {
+
+// More than are compared at once, and no multiple of it.
+constexpr int64_t kRows = 1000, kColumns = 999;
+
+}  // namespace
+
+TEST_CASE("errors of a weight larger than one comparison") {
+  const at::Tensor weight = at::full({kRows, kColumns}, 2.0f);
+  at::Tensor quantized = weight + 0.5;
+  quantized[kRows - 1][kColumns - 1] = 5.0f;
+  // 998,999 errors of 1/2 and one of 3, on squares of 4.
+  const double noise = 998'999 * 0.25 + 9, signal = 999'000 * 4.0;
+  test::MemoryRecorder recorded;
+  record_weight_error(recorded, 3, "q_proj", weight, quantized);
+  const auto number = [&](const std::string& name) {
+    return std::get<double>(recorded.attributes.at("/statistics/block_03/q_proj/" + name));
+  };
+  CHECK(number("largest_error") == 3);
+  // Sums of a million exact terms: only the last division and root round.
+  CHECK(number("relative_error") == Approx(std::sqrt(noise / signal)).epsilon(1e-15));
+  CHECK(number("sqnr_db") == Approx(10 * std::log10(signal / noise)).epsilon(1e-15));
+  CHECK(sqnr_db(weight.t(), quantized.t()) ==
+        Approx(10 * std::log10(signal / noise)).epsilon(1e-15));
+  CHECK(std::isinf(sqnr_db(weight, weight)));
+}
+
+TEST_CASE("an error that is no number is seen in whichever part it stands") {
+  for (const int64_t row : {int64_t{0}, kRows - 1}) {
+    const at::Tensor weight = at::ones({kRows, kColumns});
+    at::Tensor quantized = weight.clone();
+    quantized[row][0] = NAN;
+    test::MemoryRecorder recorded;
+    record_weight_error(recorded, 0, "up_proj", weight, quantized);
+    const auto number = [&](const std::string& name) {
+      return std::get<double>(recorded.attributes.at("/statistics/block_00/up_proj/" + name));
+    };
+    for (const char* name : {"largest_error", "relative_error", "sqnr_db"})
+      CHECK(std::isnan(number(name)));
+  }
+}
