@@ -6,18 +6,20 @@
 
 #include "core/base/error.h"
 #include "core/base/json.h"
+#include "core/base/regular_file.h"
 
 namespace wkvq {
 
 namespace {
 
 std::ifstream open_text(const std::filesystem::path& path) {
-  std::error_code error;
+  // A text is held in memory, and its tokens take more.
+  constexpr uintmax_t kLimit = uintmax_t{4} << 30;
   if (path.empty()) config_error("path: empty, expected a file");
-  if (!std::filesystem::exists(path, error)) config_error("no such file: {}", path.string());
-  if (!std::filesystem::is_regular_file(path, error)) {
-    config_error("not a file: {}", path.string());
-  }
+  require_regular_file(path);
+  std::error_code error;
+  if (const uintmax_t size = std::filesystem::file_size(path, error); !error && size > kLimit)
+    config_error("{}: {} bytes, expected at most {}", path.string(), size, kLimit);
   std::ifstream file(path, std::ios::binary);
   if (!file) config_error("cannot read {}", path.string());
   if (file.peek() == 0x1f) {
