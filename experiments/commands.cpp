@@ -12,10 +12,12 @@
 #include "core/base/progress.h"
 #include "core/base/run_file.h"
 #include "core/base/run_summary.h"
+#include "core/base/visible_text.h"
 #include "core/base/yaml_text.h"
 #include "experiments/calibration_text.h"
 #include "experiments/failure.h"
 #include "experiments/learned_files.h"
+#include "experiments/model_dtype.h"
 #include "experiments/plan.h"
 #include "experiments/results_folder.h"
 #include "experiments/runner.h"
@@ -41,6 +43,7 @@ struct ResolvedSweep {
 ResolvedSweep resolve(const SweepOptions& options, Session& session) {
   ResolvedSweep sweep{load_sweep(options.file, options.overrides), {}};
   std::vector<std::string> ids;
+  DtypeResolver dtypes;
   // All configurations are read before any model is opened: a typing error in the last run costs
   // nothing.
   for (PlannedRun& planned : sweep.file.runs) {
@@ -49,6 +52,7 @@ ResolvedSweep resolve(const SweepOptions& options, Session& session) {
   }
   for (size_t i = 0; i < sweep.runs.size(); ++i) {
     ResolvedRun& run = sweep.runs[i];
+    dtypes.resolve(run.config.model);
     run.fingerprints = fingerprints_of(run.config, session);
     std::vector<std::string> identity{run.config.canonical_yaml(), run.fingerprints.model};
     identity.insert(identity.end(), run.fingerprints.data.begin(), run.fingerprints.data.end());
@@ -69,7 +73,8 @@ ResolvedSweep resolve(const SweepOptions& options, Session& session) {
 /// Once a sweep, before the bar of the run that meets it first.
 void warn_of_overlap(const RunConfig& config, Session& session, std::set<std::string>& told) {
   for (const std::string& warning : overlap_warnings(config, session))
-    if (told.insert(warning).second) fmt::print(stderr, "wkvq: warning: {}\n", warning);
+    if (told.insert(warning).second)
+      fmt::print(stderr, "wkvq: warning: {}\n", visible_text(warning));
 }
 
 /// Executes one run into its file. Returns the error, empty where there was none.
@@ -142,7 +147,7 @@ int run_command(const SweepOptions& options, std::ostream& out) {
       continue;
     }
     ++failed;
-    fmt::print(out, "failed: {}: {}\n", run.id, error);
+    fmt::print(out, "failed: {}: {}\n", run.id, visible_text(error));
   }
   fmt::print(out, "{} runs: {} done now, {} done before, {} failed; results in {}\n",
              sweep.runs.size(), sweep.runs.size() - skipped - failed, skipped, failed,
