@@ -41,8 +41,8 @@ TEST_CASE("assign appends at + and replaces a data set whole, however deep it st
   CHECK(after("e: []", "e.+", "1") == "{e: [1]}");
   CHECK(after("{d: 1, dataset: {name: a, path: b}}", "dataset", "{name: c}") ==
         "{d: 1, dataset: {name: c}}");
-  CHECK(after("e: {dataset: {name: a, path: b}, n: 1}", "e", "{dataset: {name: c}}") ==
-        "{e: {dataset: {name: c}, n: 1}}");
+  CHECK(after("e: {dataset: {name: a, path: b}, f: 1}", "e", "{dataset: {name: c}}") ==
+        "{e: {dataset: {name: c}, f: 1}}");
   CHECK(after("dataset: {name: a, path: b}", "dataset.path", "c") ==
         "{dataset: {name: a, path: c}}");
   REQUIRE_CONFIG_ERROR(after("e: {a: 1}", "e.+", "2"),
