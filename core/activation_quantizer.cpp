@@ -1,5 +1,6 @@
 #include "core/activation_quantizer.h"
 
+#include "core/quant_form_help.h"
 #include "core/quantizer.h"
 #include "core/torch_headers.h"
 
@@ -7,7 +8,7 @@ namespace wkvq {
 
 void ActivationOptions::visit(OptionVisitor& v) {
   v("bits", bits, "2 to 8; 16: no quantization");
-  v.choice("form", form, quant_form_names(), "affine form: A, B or C");
+  v.choice("form", form, quant_form_names(), kFormHelp);
   v.choice("scale", scale, {"token", "tensor"},
            "a range for every token as it comes, or one for all from calibration");
   check_bits(v, "bits", bits);

@@ -6,6 +6,7 @@
 
 #include "core/base/error.h"
 #include "core/hadamard.h"
+#include "core/quant_form_help.h"
 
 namespace wkvq {
 
@@ -109,7 +110,7 @@ void KvTensorOptions::visit(OptionVisitor& v) {
   v("group_size", group_size, "axis token: channels, -1: all of the scope; axis time: tokens");
   v.choice("axis", axis, {"token", "time"}, "groups lie within a token or along time");
   v.choice("group_scope", group_scope, {"head", "token"}, "groups end at heads or span them");
-  v.choice("form", form, quant_form_names(), "affine form: A, B or C");
+  v.choice("form", form, quant_form_names(), kFormHelp);
   v.choice("scale_dtype", scale_dtype, scale_dtype_names(), "dtype of stored scales and minima");
   v.choice("rotate", rotate, {"none", "hadamard"},
            "mix the channels of a head before quantization, and back after it");

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/base/option_limits.h"
+
 namespace wkvq {
 
 void KvViewOptions::visit(OptionVisitor& v) {
@@ -18,6 +20,9 @@ void KvViewOptions::visit(OptionVisitor& v) {
   if (window < 1) v.reject("window", fmt::format("{}; expected at least 1", window));
   if (sinks < 0) v.reject("sinks", fmt::format("{}; expected 0 or more", sinks));
   if (prefill < 0) v.reject("prefill", fmt::format("{}; expected 0 or more", prefill));
+  check_at_most(v, "window", window, kMostTokens);
+  check_at_most(v, "sinks", sinks, kMostTokens);
+  check_at_most(v, "prefill", prefill, kMostTokens);
   const bool past = mode == ViewMode::kPast;
   if (!past && sinks != 0) v.reject("sinks", "only mode past keeps sinks");
   if (!past && prefill != 0) v.reject("prefill", "only mode past knows a prefill");

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "core/quant_form_help.h"
+
 namespace wkvq {
 
 int64_t QuantSpec::max_code() const {
@@ -28,8 +30,9 @@ void QuantSpec::visit(OptionVisitor& v) {
   v("bits", bits, "2 to 8; 16: no quantization");
   v("group_size", group_size, "inputs that share a scale; -1: the whole row");
   v("per_tensor", per_tensor, "one scale for the whole tensor");
-  v.choice("form", form, quant_form_names(), "affine form: A, B or C");
-  v.choice("range", range, {"zero_included", "raw"}, "widen the range of a group to hold 0");
+  v.choice("form", form, quant_form_names(), kFormHelp);
+  v.choice("range", range, {"zero_included", "raw"},
+           "zero_included: a group's range is widened to hold 0; raw: it is taken as it is");
   v.choice("scale_dtype", scale_dtype, scale_dtype_names(), "dtype of stored scales and minima");
   check_bits(v, "bits", bits);
   if (group_size != -1 && group_size < 1)

@@ -6,6 +6,8 @@
 #include <string_view>
 
 #include "core/base/error.h"
+#include "core/base/regular_file.h"
+#include "core/base/visible_text.h"
 #include "datasets/token_array.h"
 
 namespace wkvq {
@@ -57,7 +59,7 @@ class HeaderParser {
       header.fortran_order = boolean();
       return 1;
     }
-    if (key != "shape") fail("unknown key '" + key + "'");
+    if (key != "shape") fail("unknown key '" + shown(key) + "'");
     header.shape = tuple();
     return 2;
   }
@@ -134,7 +136,7 @@ ElementType element_type(const std::string& descr, const std::string& path) {
     }
   }
   config_error("{}: element type '{}', expected little-endian integers (<i4, <u2, |u1, ...)", path,
-               descr);
+               shown(descr));
 }
 
 // Empty where the product does not fit.
@@ -172,8 +174,7 @@ size_t header_length(std::ifstream& file, const std::string& path) {
 
 TokenArray read_npy(const std::filesystem::path& path) {
   const std::string name = path.string();
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) config_error("no such file: {}", name);
+  require_regular_file(path);
   std::ifstream file(path, std::ios::binary);
   if (!file) config_error("cannot read {}", name);
   const std::string text = read_bytes(file, header_length(file, name), name);
@@ -189,8 +190,9 @@ TokenArray read_npy(const std::filesystem::path& path) {
   const auto needed = byte_count(header.shape, type.width);
   if (!needed || *needed != given) {
     config_error("{}: shape [{}] of {} does not fit the {} bytes of data", name,
-                 fmt::join(header.shape, ", "), header.descr, given);
+                 shown(fmt::format("{}", fmt::join(header.shape, ", "))), header.descr, given);
   }
+  require_token_count(given / type.width, name);
   const std::string data = read_bytes(file, static_cast<size_t>(given), name);
   return {header.shape,
           decode_integers(std::as_bytes(std::span(data)), type.width, type.is_signed)};

@@ -2,6 +2,7 @@
 
 #include "core/base/error.h"
 #include "core/base/suggest.h"
+#include "core/base/visible_text.h"
 #include "datasets/c4.h"
 #include "datasets/dataset.h"
 #include "datasets/jsonl.h"
@@ -41,7 +42,7 @@ std::unique_ptr<Dataset> make_dataset(const std::string& name) {
   for (const auto& [known, factory] : table()) {
     if (known == name) return factory();
   }
-  config_error("unknown dataset '{}'{}", name, suggestion(name, dataset_names()));
+  config_error("unknown dataset '{}'{}", shown(name), suggestion(name, dataset_names()));
 }
 
 std::vector<std::string> dataset_names() {

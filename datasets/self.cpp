@@ -1,6 +1,7 @@
 #include "datasets/self.h"
 
 #include "core/base/error.h"
+#include "core/base/option_limits.h"
 #include "datasets/corpus.h"
 
 namespace wkvq {
@@ -24,6 +25,9 @@ void SelfDataset::visit(OptionVisitor& v) {
   v("seed", seed_, "seed of the sampling");
   if (samples_ < 1) v.reject("samples", "expected 1 or more");
   if (length_ < 2) v.reject("length", "expected 2 or more");
+  check_at_most(v, "samples", samples_, kMostSamples);
+  check_at_most(v, "length", length_, kMostTokens);
+  check_tokens_in_all(v, "samples", samples_, length_);
 }
 
 std::string SelfDataset::summary() const {

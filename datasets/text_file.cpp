@@ -8,6 +8,7 @@
 #include "core/base/foreign_file.h"
 #include "core/base/json.h"
 #include "core/base/model_path.h"
+#include "core/base/regular_file.h"
 
 namespace wkvq {
 
@@ -16,6 +17,8 @@ namespace {
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 std::ifstream open_text(const std::filesystem::path& given) {
+  // A text is held in memory, and its tokens take more.
+  constexpr uintmax_t kLimit = uintmax_t{4} << 30;
   std::error_code error;
   if (given.empty()) config_error("path: empty, expected a file");
   const std::filesystem::path path = expand_home(given.string());
@@ -25,9 +28,9 @@ std::ifstream open_text(const std::filesystem::path& given) {
                                     : fmt::format("; a relative path counts from '{}'",
                                                   std::filesystem::current_path().string()));
   }
-  if (!std::filesystem::is_regular_file(path, error)) {
-    config_error("not a file: {}", path.string());
-  }
+  require_regular_file(path);
+  if (const uintmax_t size = std::filesystem::file_size(path, error); !error && size > kLimit)
+    config_error("{}: {} bytes, expected at most {}", path.string(), size, kLimit);
   std::ifstream file(path, std::ios::binary);
   if (!file) config_error("cannot read {}", path.string());
   if (file.peek() == 0x1f) {

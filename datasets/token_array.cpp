@@ -8,6 +8,7 @@
 
 #include "core/base/error.h"
 #include "core/base/safetensors.h"
+#include "core/base/visible_text.h"
 
 namespace wkvq {
 
@@ -30,6 +31,11 @@ std::vector<int64_t> decode_integers(std::span<const std::byte> bytes, size_t wi
   return values;
 }
 
+void require_token_count(uint64_t count, const std::string& where) {
+  constexpr uint64_t kMost = uint64_t{1} << 30;  // 8 GiB while they are checked
+  if (count > kMost) config_error("{}: {} token ids, expected at most {}", where, count, kMost);
+}
+
 TokenArray read_safetensors_tokens(const std::filesystem::path& path, const std::string& name) {
   static const std::map<std::string, std::pair<size_t, bool>> kTypes = {
       {"I8", {1, true}},  {"I16", {2, true}},  {"I32", {4, true}},  {"I64", {8, true}},
@@ -39,13 +45,15 @@ TokenArray read_safetensors_tokens(const std::filesystem::path& path, const std:
   if (!tensor) {
     std::vector<std::string> names;
     for (const TensorEntry& entry : file.tensors()) names.push_back(entry.name);
-    config_error("{}: no tensor '{}'; it has {}", path.string(), name, fmt::join(names, ", "));
+    config_error("{}: no tensor '{}'; it has {}", path.string(), shown(name),
+                 shown(fmt::format("{}", fmt::join(names, ", "))));
   }
   const auto type = kTypes.find(tensor->dtype);
   if (type == kTypes.end()) {
     config_error("{}: tensor '{}' is {}, expected integers", path.string(), name, tensor->dtype);
   }
   const auto [width, is_signed] = type->second;
+  require_token_count(tensor->bytes / width, path.string());
   return {tensor->shape, decode_integers({tensor->data, tensor->bytes}, width, is_signed)};
 }
 

@@ -23,6 +23,9 @@ TokenArray read_npy(const std::filesystem::path& path);
 /// are there) or not of an integer type.
 TokenArray read_safetensors_tokens(const std::filesystem::path& path, const std::string& name);
 
+/// ConfigError where an array has more ids than a text can have.
+void require_token_count(uint64_t count, const std::string& where);
+
 /// Little-endian integers of `width` bytes (1, 2, 4 or 8).
 std::vector<int64_t> decode_integers(std::span<const std::byte> bytes, size_t width,
                                      bool is_signed);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/base/option_limits.h"
 #include "core/decode_attention.h"
 #include "core/packed_weight.h"
 #include "core/torch_headers.h"
@@ -141,7 +142,9 @@ std::vector<std::pair<int64_t, int64_t>> linears_of(const ModelConfig& s) {
 void check_numbers(const BenchOptions& options, const ModelConfig& shapes) {
   const auto positive = [](const char* name, const std::vector<int64_t>& values) {
     for (const int64_t value : values)
-      if (value < 1) config_error("bench: --{} {}; expected positive numbers", name, value);
+      if (value < 1 || value > kMostTokens)
+        config_error("bench: --{} {}; expected positive numbers, at most {}", name, value,
+                     kMostTokens);
   };
   positive("context", options.contexts);
   positive("batch", options.batches);

@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "core/base/error.h"
+#include "core/base/option_limits.h"
 #include "core/device_stream.h"
 #include "core/kernels/packed_kernels.h"
 #include "core/torch_headers.h"
@@ -106,8 +107,8 @@ double copy_bandwidth(int64_t repeat, at::Device device) {
 }
 
 int bench_command(const BenchOptions& options, std::ostream& out) {
-  if (options.repeat < 1)
-    config_error("bench: --repeat {}; expected a positive number", options.repeat);
+  if (options.repeat < 1 || options.repeat > kMostSamples)
+    config_error("bench: --repeat {}; expected 1 to {}", options.repeat, kMostSamples);
   if (!options.hdf5.empty() && std::filesystem::exists(options.hdf5))
     config_error("bench: --hdf5 '{}' exists; expected a new file", options.hdf5.string());
   const at::Device device = torch_device(options.device);

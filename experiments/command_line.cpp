@@ -1,20 +1,28 @@
 #include "experiments/command_line.h"
 
 #include <ATen/Parallel.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "analysis/compare.h"
 #include "analysis/lm_eval_json.h"
 #include "analysis/report.h"
 #include "analysis/show.h"
+#include "core/base/error.h"
 #include "core/base/inspect.h"
+#include "core/base/suggest.h"
+#include "core/base/visible_text.h"
 #include "experiments/commands.h"
 #include "experiments/model_command_line.h"
+#include "experiments/provenance.h"
 
 namespace wkvq {
 
@@ -170,25 +178,93 @@ void add_inspect(CLI::App& app, Action& action) {
   });
 }
 
+constexpr int64_t kMostThreads = 1024;
+
+/// `--threads` is taken before the command and behind it.
+void add_threads(CLI::App& app, int64_t& threads) {
+  const auto add = [&threads](CLI::App& command) {
+    command.add_option("--threads", threads, "threads of the computation; default: all cores")
+        ->check([](const std::string& given) {
+          int64_t count = 0;
+          const bool whole = CLI::detail::lexical_cast(given, count);
+          return whole && count >= 1 && count <= kMostThreads
+                     ? std::string()
+                     : fmt::format("given '{}', expected 1 or more (at most {})", given,
+                                   kMostThreads);
+        });
+  };
+  add(app);
+  for (CLI::App* command : app.get_subcommands({})) add(*command);
+}
+
+/// The first argument that is neither an option of the program nor its value; may be empty.
+std::string given_command(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--threads")
+      ++i;
+    else if (!argument.starts_with('-'))
+      return argument;
+  }
+  return {};
+}
+
+std::vector<std::string> long_options(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+/// Says what is wrong with the arguments, with the name that was meant.
+[[noreturn]] void refuse_arguments(CLI::App& app, const std::string& given,
+                                   const CLI::ParseError& error) {
+  std::vector<std::string> commands;
+  for (const CLI::App* command : app.get_subcommands({})) commands.push_back(command->get_name());
+  if (given.empty()) config_error("no command given (commands: {})", fmt::join(commands, ", "));
+  if (std::find(commands.begin(), commands.end(), given) == commands.end())
+    config_error("'{}' is not a command{}", shown(given), suggestion(given, commands, "commands"));
+  const CLI::App& command = *app.get_subcommand(given);
+  for (const std::string& rest : app.remaining(true)) {
+    const std::string name = rest.substr(0, rest.find('='));
+    if (name.starts_with("--"))
+      config_error("{}: unknown option '{}'{}", given, shown(name),
+                   suggestion(name, long_options(command), "options"));
+    config_error("{}: '{}' was not expected; `wkvq {} --help` says what is", given, shown(rest),
+                 given);
+  }
+  config_error("{}: {}; `wkvq {} --help` explains", given, error.what(), given);
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
   CLI::App app(
       "wkvq: what does quantizing weights and the key/value cache do to a language model?");
   app.require_subcommand(1);
-  int threads = 0;
-  app.add_option("--threads", threads, "threads of the computation; default: all cores")
-      ->check(CLI::Range(1, 4096));
+  app.set_version_flag("--version", fmt::format("wkvq {} ({})", WKVQ_VERSION, git_version()));
+  int64_t threads = 0;
   Action action;
   for (const auto add : {add_plan, add_run, add_report, add_compare, add_show, add_generate,
                          add_pack, add_sensitivity, add_list, add_inspect, add_bench})
     add(app, action);
+  add_threads(app, threads);
+  if (argc <= 1) {
+    // Nothing was done, which a script that forgot the command should see.
+    std::cout << app.help();
+    return 2;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    refuse_arguments(app, given_command(argc, argv), error);
   }
-  if (threads > 0) at::set_num_threads(threads);
+  if (threads > 0) at::set_num_threads(static_cast<int>(threads));
+  // A model's text stays as it is in a file; on a terminal it could steer.
+  const bool exact = app.got_subcommand("generate") && isatty(STDOUT_FILENO) == 0;
+  std::optional<VisibleOutput> visible;
+  if (!exact) visible.emplace(std::cout);
   return action();
 }
 

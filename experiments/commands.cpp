@@ -14,11 +14,13 @@
 #include "core/base/run_file.h"
 #include "core/base/run_state.h"
 #include "core/base/temporary_file.h"
+#include "core/base/visible_text.h"
 #include "core/base/yaml_text.h"
 #include "experiments/calibration_text.h"
 #include "experiments/error_watch.h"
 #include "experiments/failure.h"
 #include "experiments/learned_files.h"
+#include "experiments/model_dtype.h"
 #include "experiments/plan.h"
 #include "experiments/results_folder.h"
 #include "experiments/run_queue.h"
@@ -44,6 +46,7 @@ struct ResolvedSweep {
 ResolvedSweep resolve(const SweepOptions& options, Session& session) {
   ResolvedSweep sweep{load_sweep(options.file, options.overrides), {}};
   std::vector<std::string> ids;
+  DtypeResolver dtypes;
   // All configurations are read before any model is opened: a typing error in the last run costs
   // nothing.
   for (PlannedRun& planned : sweep.file.runs) {
@@ -52,6 +55,7 @@ ResolvedSweep resolve(const SweepOptions& options, Session& session) {
   }
   for (size_t i = 0; i < sweep.runs.size(); ++i) {
     ResolvedRun& run = sweep.runs[i];
+    dtypes.resolve(run.config.model);
     run.fingerprints = fingerprints_of(run.config, session);
     std::vector<std::string> identity{run.config.identity_yaml(), run.fingerprints.model};
     identity.insert(identity.end(), run.fingerprints.data.begin(), run.fingerprints.data.end());
@@ -77,7 +81,8 @@ std::vector<std::filesystem::path> files_of(const ResolvedSweep& sweep) {
 /// Once a sweep, before the bar of the run that meets it first.
 void warn(const std::vector<std::string>& warnings, std::set<std::string>& told) {
   for (const std::string& warning : warnings)
-    if (told.insert(warning).second) fmt::print(stderr, "wkvq: warning: {}\n", warning);
+    if (told.insert(warning).second)
+      fmt::print(stderr, "wkvq: warning: {}\n", visible_text(warning));
 }
 
 /// Executes one run into its file and adds what is to be said of it to `warnings`. Returns the
@@ -135,7 +140,7 @@ void run_all(const SweepOptions& options, ResolvedSweep& sweep, Session& session
   std::set<std::string> told;
   const auto failed = [&](const ResolvedRun& run, const std::string& error) {
     ++counts.failed;
-    out << "failed: " << run.id << ": " << error << std::endl;
+    out << "failed: " << run.id << ": " << visible_text(error) << std::endl;
   };
   while (const auto turn = queue.next()) {
     ResolvedRun& run = sweep.runs[turn->index];
@@ -151,7 +156,7 @@ void run_all(const SweepOptions& options, ResolvedSweep& sweep, Session& session
       const size_t before = warnings.size();
       const auto error = execute(sweep, run, session, queue, warnings);
       for (size_t i = before; i < warnings.size(); ++i)
-        fmt::print(stderr, "wkvq: warning: {}: {}\n", run.id, warnings[i]);
+        fmt::print(stderr, "wkvq: warning: {}: {}\n", run.id, visible_text(warnings[i]));
       if (!error) continue;
       if (!error->empty()) {
         failed(run, *error);

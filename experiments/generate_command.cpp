@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/heap.h"
 #include "core/base/model_path.h"
+#include "core/base/option_limits.h"
 #include "core/generator.h"
 #include "core/torch_headers.h"
 #include "datasets/corpus.h"
@@ -38,8 +39,8 @@ void check_options(const GenerateOptions& options) {
         "generate: --packed has a method and is for the CPU; expected no --config, --device");
   if (options.model.empty() && options.config.empty() && options.packed.empty())
     config_error("generate: no model; expected --model, or --config with one");
-  if (options.max_tokens < 1)
-    config_error("generate: --max-tokens {}; expected 1 or more", options.max_tokens);
+  if (options.max_tokens < 1 || options.max_tokens > kMostTokens)
+    config_error("generate: --max-tokens {}; expected 1 to {}", options.max_tokens, kMostTokens);
   if (!(sampling.temperature >= 0 && sampling.temperature < 1e6))
     config_error("generate: --temperature {}; expected 0 (greedy) or more", sampling.temperature);
   if (sampling.top_k < 0)

@@ -7,6 +7,8 @@
 #include "core/base/error.h"
 #include "core/base/model_config.h"
 #include "core/base/options_text.h"
+#include "core/base/suggest.h"
+#include "core/base/visible_text.h"
 #include "datasets/task.h"
 #include "experiments/commands.h"
 #include "methods/registry.h"
@@ -43,7 +45,8 @@ int list_command(const std::string& what, const std::string& name, std::ostream&
   } else if (what == "families") {
     for (const std::string& family : family_names()) fmt::print(out, "{}\n", family);
   } else {
-    config_error("list: '{}' is not known; expected methods, tasks, datasets or families", what);
+    config_error("list: '{}' is not known{}", shown(what),
+                 suggestion(what, {"methods", "tasks", "datasets", "families"}));
   }
   return 0;
 }

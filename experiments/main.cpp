@@ -6,6 +6,7 @@
 
 #include "core/base/error.h"
 #include "core/base/heap.h"
+#include "core/base/visible_text.h"
 #include "experiments/command_line.h"
 #include "experiments/failure.h"
 
@@ -23,6 +24,14 @@ int after_output(int code) {
   return 1;
 }
 
+/// Names out of files end up in messages: what they hold must not steer the terminal.
+int fail(const std::string& message, int code) {
+  constexpr size_t kMost = 4000;
+  std::cerr << "wkvq: " << visible_text(std::string_view(message).substr(0, kMost))
+            << (message.size() > kMost ? "...\n" : "\n");
+  return code;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -33,10 +42,8 @@ int main(int argc, char** argv) {
   try {
     return after_output(run_command_line(argc, argv));
   } catch (const ConfigError& error) {
-    std::cerr << "wkvq: " << error.what() << '\n';
-    return 2;
+    return fail(error.what(), 2);
   } catch (const std::exception& error) {
-    std::cerr << "wkvq: " << failure_text(error) << '\n';
-    return 1;
+    return fail(failure_text(error), 1);
   }
 }

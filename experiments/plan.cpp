@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
+#include "core/base/suggest.h"
+#include "core/base/visible_text.h"
 #include "core/base/yaml_text.h"
 #include "experiments/sweep_axes.h"
 
@@ -17,6 +20,7 @@ namespace {
 constexpr size_t kMaxRuns = 10'000;
 constexpr size_t kMaxValues = 10'000'000;  // of all runs together, about 1.5 GB
 constexpr size_t kMaxName = 80;
+constexpr std::string_view kSweep = "sweep.";
 
 bool is_name_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
@@ -39,24 +43,46 @@ std::string clean(const std::string& text) {
   return out;
 }
 
+/// Removes `key` from the document: it belongs to the sweep, not to a run.
+std::optional<YamlEntry> extract(YamlNode& document, const std::string& key) {
+  const auto found = std::find_if(document.entries.begin(), document.entries.end(),
+                                  [&](const YamlEntry& entry) { return entry.key.text == key; });
+  if (found == document.entries.end()) return std::nullopt;
+  YamlEntry entry = std::move(*found);
+  document.entries.erase(found);
+  return entry;
+}
+
+/// A path written behind --set; `source` is how messages name it.
+YamlNode override_path(const std::string& text, const std::string& source) {
+  YamlNode path = YamlNode::scalar(text, false);
+  path.source = std::make_shared<const std::string>(source);
+  split_path(path);
+  return path;
+}
+
+std::string override_source(const std::string& text) {
+  return fmt::format("--set '{}'", shown(text));
+}
+
 Assignment parse_override(const std::string& text) {
-  const std::string source = fmt::format("--set '{}'", text);
+  const std::string source = override_source(text);
   const size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
-    config_error("{}: expected key.path=value", source);
+    config_error("{}: expected key.path=value, or '~key.path' to remove one", source);
   }
   Assignment assignment;
-  assignment.path = YamlNode::scalar(text.substr(0, equals), false);
-  assignment.path.source = std::make_shared<const std::string>(source);
-  split_path(assignment.path);
+  assignment.path = override_path(text.substr(0, equals), source);
   assignment.value = parse_yaml_argument(text.substr(equals + 1), source);
-  if (assignment.value.is_null()) config_error("{}: nothing given, expected a value", source);
+  if (assignment.value.is_null())
+    config_error("{}: nothing given, expected a value, or '~{}' to remove the key", source,
+                 assignment.path.text);
   return assignment;
 }
 
 /// Axes are keys with dots inside `sweep`, so their paths are not followed key by key.
 void replace_axis(YamlNode& document, Assignment assignment) {
-  assignment.path.text = assignment.path.text.substr(std::string("sweep.").size());
+  assignment.path.text = assignment.path.text.substr(kSweep.size());
   YamlEntry* sweep = document.find("sweep");
   if (!sweep) {
     YamlNode key = assignment.path;
@@ -71,29 +97,39 @@ void replace_axis(YamlNode& document, Assignment assignment) {
   }
 }
 
-/// Applies --set to `document`; returns those that are not about the sweep itself.
+/// The key or axis that `--set '~path'` names goes; the last axis takes `sweep` along.
+void remove_key(YamlNode& document, const std::string& text) {
+  const YamlNode path = override_path(text.substr(1), override_source(text));
+  YamlEntry* sweep = path.text.starts_with(kSweep) ? document.find("sweep") : nullptr;
+  if (!sweep) return remove(document, path);
+  const std::string axis = path.text.substr(kSweep.size());
+  std::vector<std::string> axes;
+  for (const YamlEntry& entry : sweep->value.entries) axes.push_back(entry.key.text);
+  const auto is_axis = [&](const YamlEntry& entry) { return entry.key.text == axis; };
+  if (std::erase_if(sweep->value.entries, is_axis) == 0)
+    config_error("{}: no sweep axis '{}'{}", path.where(), axis, suggestion(axis, axes, "axes"));
+  if (sweep->value.entries.empty()) extract(document, "sweep");
+}
+
+/// Applies --set to `document`, one after the other; returns those that put a value into a run.
 std::vector<Assignment> apply(const std::vector<std::string>& overrides, YamlNode& document) {
   std::vector<Assignment> applied;
   for (const auto& text : overrides) {
+    if (text.starts_with('~')) {
+      remove_key(document, text);
+      continue;
+    }
     Assignment assignment = parse_override(text);
-    if (assignment.path.text.starts_with("sweep.")) {
+    if (assignment.path.text.starts_with(kSweep)) {
       replace_axis(document, assignment);
     } else {
+      const YamlNode path = resolved_path(document, assignment.path);
       assign(document, assignment);
+      assignment.path = path;
       applied.push_back(std::move(assignment));
     }
   }
   return applied;
-}
-
-/// Removes `key` from the document: it belongs to the sweep, not to a run.
-std::optional<YamlEntry> extract(YamlNode& document, const std::string& key) {
-  const auto found = std::find_if(document.entries.begin(), document.entries.end(),
-                                  [&](const YamlEntry& entry) { return entry.key.text == key; });
-  if (found == document.entries.end()) return std::nullopt;
-  YamlEntry entry = std::move(*found);
-  document.entries.erase(found);
-  return entry;
 }
 
 std::string sweep_name(const std::optional<YamlEntry>& given, const std::filesystem::path& path) {
@@ -197,7 +233,7 @@ std::string run_id(const std::string& slug, const std::vector<std::string>& iden
 void require_distinct(const SweepFile& sweep, const std::vector<std::string>& ids) {
   const auto describe = [&](size_t i) {
     std::vector<std::string> axes;
-    for (const auto& [path, value] : sweep.runs[i].axes) axes.push_back(path + '=' + value);
+    for (const auto& [path, value] : sweep.runs[i].axes) axes.push_back(shown(path + '=' + value));
     return fmt::format("run {} ({})", i + 1, fmt::join(axes, ", "));
   };
   std::map<std::string, size_t> seen;

@@ -8,6 +8,7 @@
 #include "core/statistics.h"
 #include "core/torch_headers.h"
 #include "experiments/learned_files.h"
+#include "experiments/model_dtype.h"
 #include "experiments/plan.h"
 #include "experiments/runner.h"
 #include "experiments/silent_recorder.h"
@@ -70,6 +71,7 @@ RunConfig read_request(const QuantizationRequest& request) {
   RunConfig config = read_quantization(node);
   if (!request.device.empty()) config.model.device = request.device;
   if (request.storage == Storage::kPacked) release_blocks(config.model);
+  DtypeResolver().resolve(config.model);
   return config;
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/base/option_limits.h"
 #include "core/base/options_text.h"
 #include "core/base/options_yaml.h"
 #include "core/base/yaml_text.h"
@@ -156,8 +157,9 @@ void require_distinct_names(const RunConfig& config) {
 
 void ModelOptions::visit(OptionVisitor& v) {
   v("path", path, "folder with config.json and safetensors");
-  v.choice("dtype", dtype, {"float32", "float64", "bfloat16", "float16"},
-           "dtype of the computation");
+  v.choice(
+      "dtype", dtype, {"float32", "float64", "bfloat16", "float16", "auto"},
+      "dtype of the computation; auto: the checkpoint's, but float32 for half types on the CPU");
   v("device", device, "cpu, cuda or cuda:<index>");
   v.choice("blocks", blocks, {"auto", "resident", "streaming"},
            "keep blocks in memory, or load them one at a time; auto: resident up to a quarter of "
@@ -176,6 +178,9 @@ void CalibrationOptions::visit(OptionVisitor& v) {
   if (samples < 1) v.reject("samples", fmt::format("{}; expected at least 1", samples));
   if (length < 2) v.reject("length", fmt::format("{}; expected at least 2", length));
   if (seed < 0) v.reject("seed", fmt::format("{}; expected 0 or more", seed));
+  check_at_most(v, "samples", samples, kMostSamples);
+  check_at_most(v, "length", length, kMostTokens);
+  check_tokens_in_all(v, "samples", samples, length);
 }
 
 std::string RunConfig::kv_mode(const EvaluationEntry& entry) const {

@@ -13,7 +13,8 @@
 
 namespace wkvq {
 
-enum class ModelDtype { kFloat32, kFloat64, kBfloat16, kFloat16 };
+/// kAuto is what DtypeResolver (model_dtype.h) puts another one in the place of.
+enum class ModelDtype { kFloat32, kFloat64, kBfloat16, kFloat16, kAuto };
 enum class Residency { kAuto, kResident, kStreaming };
 /// Where hidden states wait between two blocks.
 enum class ActivationHome { kDevice, kHost };

@@ -9,6 +9,7 @@
 #include "core/base/run_file.h"
 #include "experiments/commands.h"
 #include "experiments/failure.h"
+#include "experiments/model_dtype.h"
 #include "experiments/plan.h"
 #include "experiments/results_folder.h"
 #include "experiments/run_queue.h"
@@ -56,6 +57,9 @@ int sensitivity_command(const SweepOptions& options, std::ostream& out) {
     plan.run.model.device = options.device;
     for (ProbeSetting& setting : plan.settings) setting.config.model.device = options.device;
   }
+  DtypeResolver dtypes;
+  dtypes.resolve(plan.run.model);
+  for (ProbeSetting& setting : plan.settings) dtypes.resolve(setting.config.model);
   check_sensitivity(plan, session);
   const Fingerprints fingerprints = fingerprints_of(plan.run, session);
   std::vector<std::string> identity{plan.identity_yaml(), fingerprints.model};

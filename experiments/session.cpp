@@ -79,6 +79,8 @@ at::ScalarType torch_dtype(ModelDtype dtype) {
       return at::kHalf;
     case ModelDtype::kFloat32:
       break;
+    case ModelDtype::kAuto:
+      throw std::logic_error("model.dtype: auto was not resolved");
   }
   return at::kFloat;
 }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/base/visible_text.h"
 #include "core/base/yaml_text.h"
 
 namespace wkvq {
@@ -11,12 +12,12 @@ namespace {
 
 const std::vector<YamlNode>& values_of(const YamlEntry& axis, const char* expected) {
   if (!axis.value.is_list()) {
-    config_error("{}: sweep axis '{}': expected {}, given {}", axis.value.where(), axis.key.text,
-                 expected, axis.value.describe());
+    config_error("{}: sweep axis '{}': expected {}, given {}", axis.value.where(),
+                 shown(axis.key.text), expected, axis.value.describe());
   }
   if (axis.value.items.empty()) {
     config_error("{}: sweep axis '{}' is empty, expected at least one value", axis.value.where(),
-                 axis.key.text);
+                 shown(axis.key.text));
   }
   return axis.value.items;
 }
@@ -43,7 +44,7 @@ SweepAxis zip_axis(const YamlEntry& zip) {
     if (column.points.size() != axis.points.size()) {
       config_error(
           "{}: sweep axis 'zip': '{}' has {} values and '{}' at {} has {}, expected as many",
-          entry.value.where(), entry.key.text, column.points.size(), first.key.text,
+          entry.value.where(), shown(entry.key.text), column.points.size(), shown(first.key.text),
           first.value.where(), axis.points.size());
     }
     for (size_t i = 0; i < column.points.size(); ++i) {
@@ -74,7 +75,7 @@ void require_values(const SweepAxis& axis) {
     for (const auto& [path, value] : point) {
       if (value.is_null()) {
         config_error("{}: sweep axis '{}': nothing given, expected a value", value.where(),
-                     path.text);
+                     shown(path.text));
       }
     }
   }
@@ -95,8 +96,8 @@ void require_distinct_points(const SweepAxis& axis) {
     const auto [first, added] = seen.emplace(text, i);
     if (added) continue;
     config_error("{}: sweep axis '{}': {} is given twice, as value {} and value {}",
-                 point.empty() ? axis.key.where() : point.front().value.where(), axis.key.text,
-                 text, first->second + 1, i + 1);
+                 point.empty() ? axis.key.where() : point.front().value.where(),
+                 shown(axis.key.text), shown(text), first->second + 1, i + 1);
   }
 }
 
@@ -104,13 +105,29 @@ void require_distinct_points(const SweepAxis& axis) {
 struct Writer {
   YamlNode at;
   std::set<std::string> paths;
+  std::string axis = {};   ///< key of the axis; empty for others
+  std::string value = {};  ///< of --set, as it was given; empty for others
 };
+
+/// What to write instead where --set gives a value to what an axis varies.
+std::string axis_advice(const Writer& axis, const Writer& override_) {
+  if (axis.axis == override_.at.text)
+    return fmt::format("give the axis its values: --set 'sweep.{}=[{}]'", axis.axis,
+                       shown(override_.value));
+  return fmt::format("take the axis out first: --set '~sweep.{}'", axis.axis);
+}
 
 void require_disjoint(const std::vector<Writer>& writers) {
   std::map<std::string, const Writer*> owner;
   const auto refuse = [](const Writer& second, const std::string& path, const Writer& first) {
-    config_error("{}: '{}' is also set at {}, one of the two must go", second.at.where(), path,
-                 first.at.where());
+    const bool swept = second.axis.empty() != first.axis.empty();
+    const Writer& axis = first.axis.empty() ? second : first;
+    const Writer& other = first.axis.empty() ? first : second;
+    if (swept && !other.value.empty())
+      config_error("{}: '{}' is swept at {}; {}", other.at.where(), shown(path), axis.at.where(),
+                   axis_advice(axis, other));
+    config_error("{}: '{}' is also set at {}, one of the two must go", second.at.where(),
+                 shown(path), first.at.where());
   };
   for (const auto& writer : writers) {
     for (const auto& path : writer.paths) {
@@ -128,7 +145,7 @@ void require_disjoint(const std::vector<Writer>& writers) {
 
 Writer writer_of(const Assignment& assignment) {
   const auto paths = written_paths(assignment);
-  return {assignment.path, {paths.begin(), paths.end()}};
+  return {.at = assignment.path, .paths = {paths.begin(), paths.end()}};
 }
 
 }  // namespace
@@ -154,7 +171,7 @@ void require_disjoint(const std::vector<SweepAxis>& axes,
                       const std::vector<Assignment>& overrides) {
   std::vector<Writer> all;
   for (const auto& axis : axes) {
-    Writer whole{axis.key, {}};
+    Writer whole{.at = axis.key, .paths = {}, .axis = axis.key.text};
     for (const auto& point : axis.points) {
       std::vector<Writer> parts;
       for (const auto& assignment : point) {
@@ -165,7 +182,10 @@ void require_disjoint(const std::vector<SweepAxis>& axes,
     }
     all.push_back(std::move(whole));
   }
-  for (const auto& assignment : overrides) all.push_back(writer_of(assignment));
+  for (const auto& assignment : overrides) {
+    all.push_back(writer_of(assignment));
+    all.back().value = flow_text(assignment.value);
+  }
   require_disjoint(all);
 }
 

@@ -1,8 +1,8 @@
 #include "methods/registry.h"
 
-#include <fmt/ranges.h>
-
 #include "core/base/error.h"
+#include "core/base/suggest.h"
+#include "core/base/visible_text.h"
 #include "methods/awq/awq.h"
 #include "methods/gptq/gptq.h"
 #include "methods/kivi/kivi.h"
@@ -53,7 +53,7 @@ const std::vector<Entry>& entries() {
 std::unique_ptr<Method> make_method(const std::string& name) {
   for (const Entry& e : entries())
     if (name == e.name) return e.make();
-  config_error("unknown method '{}'; known: {}", name, fmt::join(method_names(), ", "));
+  config_error("unknown method '{}'{}", shown(name), suggestion(name, method_names()));
 }
 
 std::vector<std::string> method_names() {

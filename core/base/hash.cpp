@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/regular_file.h"
 
 namespace wkvq {
 namespace {
@@ -46,7 +47,7 @@ std::string hash_text(std::string_view text) {
 }
 
 std::string hash_file(const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path)) config_error("{}: no such file", path.string());
+  require_regular_file(path);
   std::ifstream file(path, std::ios::binary);
   Hasher hasher;
   std::vector<char> buffer(size_t{1} << 20);

@@ -3,6 +3,7 @@
 #include "core/base/error.h"
 #include "core/base/hdf5.h"
 #include "core/base/hdf5_values.h"
+#include "core/base/regular_file.h"
 #include "core/base/seal.h"
 
 namespace wkvq::hdf5 {
@@ -22,9 +23,7 @@ herr_t collect_attribute(hid_t, const char* name, const H5A_info_t*, void* names
 
 Reader::Reader(std::filesystem::path path) : path_(std::move(path)) {
   silence_errors();
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path_, error))
-    config_error("{}: no such file", path_.string());
+  require_regular_file(path_);
   check_seal(path_);
   Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   // A file that has its name never changes: no lock is needed, and some file systems have none.

@@ -5,22 +5,20 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/base/visible_text.h"
 
 namespace wkvq {
 namespace {
 
-/// Long values would bury the message.
-std::string shown(const nlohmann::json& value) {
-  constexpr size_t kMost = 120;
-  const std::string text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  return text.size() <= kMost ? text : text.substr(0, kMost) + "...";
+std::string shown_json(const nlohmann::json& value) {
+  return shown(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 }  // namespace
 
 JsonFields::JsonFields(const nlohmann::json& json, std::string where)
     : json_(&json), where_(std::move(where)) {
-  if (!json.is_object()) config_error("{}: expected an object, got {}", where_, shown(json));
+  if (!json.is_object()) config_error("{}: expected an object, got {}", where_, shown_json(json));
 }
 
 const nlohmann::json* JsonFields::find(const std::string& name) const {
@@ -81,8 +79,8 @@ void JsonFields::only(const std::vector<std::string>& known) const {
 
 void JsonFields::refuse(const std::string& name, const std::string& expected) const {
   const nlohmann::json* value = find(name);
-  config_error("{}: field '{}' is {}; {}", where_, name, value ? shown(*value) : "absent",
-               expected);
+  config_error("{}: field '{}' is {}; {}", where_, shown(name),
+               value ? shown_json(*value) : "absent", expected);
 }
 
 }  // namespace wkvq

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/suggest.h"
+#include "core/base/visible_text.h"
 
 namespace wkvq {
 namespace {
@@ -94,7 +95,7 @@ void YamlMap::require_known(const Frame& frame) {
   for (const auto& entry : frame.node->entries) {
     const std::string& key = entry.key.text;
     if (std::find(frame.known.begin(), frame.known.end(), key) != frame.known.end()) continue;
-    config_error("{}unknown key '{}'{}", prefix(entry.key, frame.path), key,
+    config_error("{}unknown key '{}'{}", prefix(entry.key, frame.path), shown(key),
                  suggestion(key, frame.known));
   }
 }

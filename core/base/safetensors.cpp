@@ -14,6 +14,8 @@
 #include "core/base/error.h"
 #include "core/base/foreign_file.h"
 #include "core/base/json.h"
+#include "core/base/regular_file.h"
+#include "core/base/visible_text.h"
 
 namespace wkvq {
 namespace {
@@ -59,11 +61,11 @@ int64_t expected_bytes(const TensorEntry& entry) {
 class EntryReader {
  public:
   EntryReader(const std::string& file, const std::string& name, const nlohmann::json& json)
-      : where_(fmt::format("{}: tensor '{}'", file, name)), json_(json) {
-    if (!json.is_object()) config_error("{}: not an object: {}", where_, json.dump());
+      : where_(fmt::format("{}: tensor '{}'", file, shown(name))), json_(json) {
+    if (!json.is_object()) config_error("{}: not an object: {}", where_, shown(json.dump()));
     for (const auto& [key, value] : json.items()) {
       if (key != "dtype" && key != "shape" && key != "data_offsets") {
-        config_error("{}: unknown key '{}'; known: dtype, shape, data_offsets", where_, key);
+        config_error("{}: unknown key '{}'; known: dtype, shape, data_offsets", where_, shown(key));
       }
     }
   }
@@ -71,7 +73,7 @@ class EntryReader {
   std::string dtype() const {
     const nlohmann::json& value = member("dtype");
     if (!value.is_string() || dtype_width(value.get<std::string>()) == 0) {
-      config_error("{}: dtype {} is not known", where_, value.dump());
+      config_error("{}: dtype {} is not known", where_, shown(value.dump()));
     }
     return value.get<std::string>();
   }
@@ -101,11 +103,12 @@ class EntryReader {
 
   std::vector<int64_t> integers(const char* key) const {
     const nlohmann::json& list = member(key);
-    if (!list.is_array()) config_error("{}: {} is not a list: {}", where_, key, list.dump());
+    if (!list.is_array()) config_error("{}: {} is not a list: {}", where_, key, shown(list.dump()));
     std::vector<int64_t> values;
     for (const nlohmann::json& item : list) {
       if (!item.is_number_unsigned() || item.get<uint64_t>() > INT64_MAX) {
-        config_error("{}: {} holds {}, expected non-negative integers", where_, key, item.dump());
+        config_error("{}: {} holds {}, expected non-negative integers", where_, key,
+                     shown(item.dump()));
       }
       values.push_back(item.get<int64_t>());
     }
@@ -122,7 +125,7 @@ void check_no_gaps(const std::string& file, const std::vector<TensorEntry>& tens
   for (const TensorEntry& entry : tensors) {
     if (entry.data != end) {
       config_error("{}: tensor '{}' {} the tensor before it (begins at {}, expected {})", file,
-                   entry.name, entry.data < end ? "overlaps" : "leaves a hole after",
+                   shown(entry.name), entry.data < end ? "overlaps" : "leaves a hole after",
                    entry.data - data, end - data);
     }
     end += entry.bytes;
@@ -156,17 +159,14 @@ SafetensorsFile::~SafetensorsFile() {
 }
 
 void SafetensorsFile::map_file() {
-  const int descriptor = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) config_error("{}: {}", path_.string(), std::strerror(errno));
+  const int descriptor = open_regular_file(path_);
   struct stat status {};
-  const bool regular = fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
-  size_ = regular ? static_cast<size_t>(status.st_size) : 0;
+  size_ = fstat(descriptor, &status) == 0 ? static_cast<size_t>(status.st_size) : 0;
   void* address = MAP_FAILED;
   if (size_ > kLengthBytes) {
     address = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
   }
   close(descriptor);
-  if (!regular) config_error("{}: not a regular file", path_.string());
   if (size_ <= kLengthBytes) {
     config_error("{}: {} bytes, too short for a safetensors file", path_.string(), size_);
   }
@@ -195,7 +195,8 @@ void SafetensorsFile::parse_header() {
     if (name == "__metadata__") {
       if (!json.is_object()) config_error("{}: __metadata__ is not an object", file);
       for (const auto& [key, value] : json.items()) {
-        if (!value.is_string()) config_error("{}: __metadata__ '{}' is not a string", file, key);
+        if (!value.is_string())
+          config_error("{}: __metadata__ '{}' is not a string", file, shown(key));
         metadata_[key] = value.get<std::string>();
       }
       continue;
@@ -206,7 +207,7 @@ void SafetensorsFile::parse_header() {
                       static_cast<size_t>(end - begin)};
     if (expected_bytes(entry) != end - begin) {
       config_error("{}: data_offsets hold {} bytes, but {} {} needs {}", reader.where(),
-                   end - begin, entry.dtype, json["shape"].dump(), expected_bytes(entry));
+                   end - begin, entry.dtype, shown(json["shape"].dump()), expected_bytes(entry));
     }
     tensors_.push_back(std::move(entry));
   }

@@ -13,6 +13,7 @@
 #include "core/base/json.h"
 #include "core/base/json_fields.h"
 #include "core/base/model_tensors.h"
+#include "core/base/visible_text.h"
 
 namespace wkvq {
 namespace {
@@ -28,7 +29,7 @@ void check_shard_name(const std::filesystem::path& index, const std::string& nam
                      name.find('\0') == std::string::npos && name.ends_with(".safetensors");
   if (!plain) {
     config_error("{}: weight_map names '{}', expected a .safetensors file of the same folder",
-                 index.string(), name);
+                 index.string(), shown(name));
   }
 }
 
@@ -116,7 +117,7 @@ void WeightFiles::open_shards(const std::filesystem::path& index) {
   std::map<std::string, std::set<std::string>> expected;
   for (const auto& [tensor, file] : map->items()) {
     if (!file.is_string()) {
-      config_error("{}: weight_map '{}' is not a file name", index.string(), tensor);
+      config_error("{}: weight_map '{}' is not a file name", index.string(), shown(tensor));
     }
     check_shard_name(index, file.get<std::string>());
     expected[file.get<std::string>()].insert(tensor);
@@ -132,7 +133,7 @@ void WeightFiles::open_shards(const std::filesystem::path& index) {
       // A tensor that the index does not name counts like the others, as in transformers.
       const bool elsewhere = !tensors.contains(entry.name) && map->contains(entry.name);
       if (elsewhere || tensors_.contains(entry.name)) {
-        config_error("{}: tensor '{}' is here, but {} puts it {}", path.string(), entry.name,
+        config_error("{}: tensor '{}' is here, but {} puts it {}", path.string(), shown(entry.name),
                      index.string(), elsewhere ? (*map)[entry.name].dump() : "into two files");
       }
       tensors_[entry.name] = {files_.back().get(), &entry};
@@ -191,7 +192,8 @@ void WeightFiles::verify(const ModelConfig& config) const {
     const std::string file = tensor.file->path().string();
     if (tensor.entry->shape != spec.shape) {
       config_error("{}: tensor '{}' has shape [{}], expected [{}]", file, tensor.entry->name,
-                   fmt::join(tensor.entry->shape, ", "), fmt::join(spec.shape, ", "));
+                   shown(fmt::format("{}", fmt::join(tensor.entry->shape, ", "))),
+                   fmt::join(spec.shape, ", "));
     }
     const std::string& dtype = tensor.entry->dtype;
     if (dtype != "F64" && dtype != "F32" && dtype != "F16" && dtype != "BF16") {
@@ -205,7 +207,7 @@ void WeightFiles::verify(const ModelConfig& config) const {
   for (const auto& [name, tensor] : tensors_) {
     if (known.contains(name) || may_be_ignored(name, config)) continue;
     config_error("{}: tensor '{}' is not part of family {} as config.json describes it",
-                 tensor.file->path().string(), name, config.family);
+                 tensor.file->path().string(), shown(name), config.family);
   }
 }
 

@@ -1,9 +1,9 @@
 #include "core/base/yaml_node.h"
 
 #include <charconv>
-#include <fstream>
 
 #include "core/base/error.h"
+#include "core/base/json.h"
 
 namespace wkvq {
 namespace {
@@ -99,22 +99,8 @@ std::string YamlNode::describe() const {
 }
 
 YamlNode read_yaml(const std::filesystem::path& path) {
-  constexpr size_t kLimit = size_t{1} << 20;
-  const std::string name = path.string();
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) config_error("{}: no such file", name);
-  if (std::filesystem::is_directory(path, ignored)) {
-    config_error("{}: a folder, expected a YAML file", name);
-  }
-  std::ifstream file(path, std::ios::binary);
-  std::string text(kLimit + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!file.good() && !file.eof()) config_error("{}: cannot be read", name);
-  text.resize(static_cast<size_t>(file.gcount()));
-  if (text.size() > kLimit) {
-    config_error("{}: larger than {} bytes, expected a configuration", name, kLimit);
-  }
-  return parse_yaml(text, name);
+  constexpr int64_t kLimit = int64_t{1} << 20;
+  return parse_yaml(read_text_file(path, kLimit), path.string());
 }
 
 }  // namespace wkvq

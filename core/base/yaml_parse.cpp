@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "core/base/error.h"
+#include "core/base/visible_text.h"
 #include "core/base/yaml_node.h"
 
 namespace wkvq {
@@ -129,7 +130,7 @@ class TreeBuilder final : public YAML::EventHandler {
   [[noreturn]] void fail(const YAML::Mark& mark, const std::string& what) const {
     std::vector<std::string> path;
     for (const auto& frame : stack_) {
-      if (frame.key) path.push_back(frame.key->text);
+      if (frame.key) path.push_back(shown(frame.key->text));
       if (frame.node.is_list()) path.push_back(std::to_string(frame.node.items.size()));
     }
     config_error("{}: {}{}{}", where(mark), fmt::join(path, "."), path.empty() ? "" : ": ", what);
@@ -137,7 +138,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void require_no_tag(const YAML::Mark& mark, const std::string& tag) const {
     if (tag.empty() || tag == "?" || tag == "!") return;
-    fail(mark, fmt::format("the tag '{}', expected a value without tags", tag));
+    fail(mark, fmt::format("the tag '{}', expected a value without tags", shown(tag)));
   }
 
   bool wants_key() const {
@@ -192,7 +193,7 @@ class TreeBuilder final : public YAML::EventHandler {
     }
     Frame& frame = stack_.back();
     if (frame.keys.insert(key.text).second) return;
-    fail(mark, fmt::format("key '{}' is given twice, first at {}", key.text,
+    fail(mark, fmt::format("key '{}' is given twice, first at {}", shown(key.text),
                            frame.node.find(key.text)->key.where()));
   }
 

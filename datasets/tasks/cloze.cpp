@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "core/base/error.h"
+#include "core/base/option_limits.h"
 #include "datasets/random.h"
 
 namespace wkvq {
@@ -96,7 +97,7 @@ std::vector<Tokens> draw_wrong(const Spans& continuations, const Spans::Place& q
 }  // namespace
 
 void ClozeTask::visit(OptionVisitor& v) {
-  constexpr int64_t kMost = int64_t{1} << 24;
+  constexpr int64_t kMost = kMostTokens;
   v("items", items_, "questions");
   v("context", length_, "tokens of the context");
   v("continuation", continuation_, "tokens of a continuation");
@@ -104,6 +105,8 @@ void ClozeTask::visit(OptionVisitor& v) {
   if (items_ < 1) v.reject("items", "expected 1 or more");
   if (length_ < 1 || length_ > kMost) v.reject("context", "expected 1..2^24");
   if (continuation_ < 1 || continuation_ > kMost) v.reject("continuation", "expected 1..2^24");
+  check_at_most(v, "items", items_, kMostSamples);
+  check_tokens_in_all(v, "items", items_, kChoices * (length_ + continuation_));
 }
 
 std::string ClozeTask::summary() const {

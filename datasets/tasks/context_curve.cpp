@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "core/base/error.h"
+#include "core/base/option_limits.h"
 #include "datasets/corpus.h"
 #include "datasets/tasks/statistics.h"
 
@@ -14,6 +15,7 @@ void ContextCurveTask::visit(OptionVisitor& v) {
   v("buckets", buckets_, "parts of equal width that the positions are put into");
   v("kl", kl_, "also KL divergence to full precision by bucket");
   if (context_ < 0 || context_ == 1) v.reject("context", "expected 0 or at least 2 tokens");
+  check_at_most(v, "context", context_, kMostTokens);
   if (windows_ < 0) v.reject("windows", "expected 0 (all) or more");
   if (buckets_ < 1) v.reject("buckets", "expected 1 or more");
 }

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "core/base/error.h"
+#include "core/base/option_limits.h"
 #include "datasets/corpus.h"
 
 namespace wkvq {
@@ -13,6 +14,7 @@ void LlamaCppPerplexityTask::visit(OptionVisitor& v) {
   v("chunks", chunks_, "chunks to score, 0: all");
   v("kl", kl_, "also KL divergence to full precision and top-1 agreement with it");
   if (context_ < 3) v.reject("context", "expected 3 or more: no token would be scored");
+  check_at_most(v, "context", context_, kMostTokens);
   if (chunks_ < 0) v.reject("chunks", "expected 0 (all) or more");
 }
 

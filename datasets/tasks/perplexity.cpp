@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "core/base/error.h"
+#include "core/base/option_limits.h"
 #include "datasets/corpus.h"
 
 namespace wkvq {
@@ -14,6 +15,7 @@ void PerplexityTask::visit(OptionVisitor& v) {
   v("score_from", score_from_, "first position that is scored");
   v("kl", kl_, "also KL divergence to full precision and top-1 agreement with it");
   if (context_ < 0 || context_ == 1) v.reject("context", "expected 0 or at least 2 tokens");
+  check_at_most(v, "context", context_, kMostTokens);
   if (windows_ < 0) v.reject("windows", "expected 0 (all) or more");
   if (score_from_ < 1) v.reject("score_from", "expected 1 or more: token 0 has nothing before it");
   if (context_ > 0 && score_from_ >= context_) {

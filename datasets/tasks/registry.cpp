@@ -2,6 +2,7 @@
 
 #include "core/base/error.h"
 #include "core/base/suggest.h"
+#include "core/base/visible_text.h"
 #include "datasets/task.h"
 #include "datasets/tasks/choice/choice_task.h"
 #include "datasets/tasks/cloze.h"
@@ -48,7 +49,9 @@ std::unique_ptr<Task> make_task(const std::string& name) {
   if (auto declared = make_choice_task(name)) return declared;
   for (const TextTaskDeclaration& declaration : text_task_declarations())
     if (declaration.task_name() == name) return std::make_unique<TextTask>(declaration);
-  config_error("unknown task '{}'{}", name, suggestion(name, task_names()));
+  const std::string near = nearest(name, task_names());
+  config_error("unknown task '{}'{}; `wkvq list tasks` names all {}", shown(name),
+               near.empty() ? "" : fmt::format("; did you mean '{}'?", near), task_names().size());
 }
 
 std::vector<std::string> task_names() {

@@ -8,6 +8,7 @@
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
+#include "core/base/option_limits.h"
 #include "datasets/tasks/statistics.h"
 
 namespace wkvq {
@@ -54,6 +55,7 @@ void RollingPerplexityTask::visit(OptionVisitor& v) {
            "token stands before it in any case");
   v("kl", kl_, "also KL divergence to full precision and top-1 agreement with it");
   if (context_ < 0) v.reject("context", "expected 0 (the model's most) or more");
+  check_at_most(v, "context", context_, kMostTokens);
   if (documents_ < 0) v.reject("documents", "expected 0 (all) or more");
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/base/visible_text.h"
 #include "datasets/tokenizers/bpe.h"
 #include "datasets/tokenizers/unicode.h"
 
@@ -12,8 +13,8 @@ AddedToken read_added_token(const JsonNode& node, int64_t id) {
   AddedToken token;
   token.content = node.text("content");
   if (id < 0 || id >= kTokenIdLimit) {
-    config_error("{}: token '{}' has id {}, expected 0 to {}", node.where(), token.content, id,
-                 kTokenIdLimit - 1);
+    config_error("{}: token '{}' has id {}, expected 0 to {}", node.where(), shown(token.content),
+                 id, kTokenIdLimit - 1);
   }
   if (token.content.empty()) config_error("{}: 'content' is empty", node.where());
   token.id = static_cast<int32_t>(id);
@@ -26,17 +27,24 @@ AddedToken read_added_token(const JsonNode& node, int64_t id) {
 }
 
 AddedTokens::AddedTokens(std::vector<AddedToken> tokens) {
-  std::ranges::stable_sort(tokens, std::ranges::greater{},
-                           [](const AddedToken& token) { return token.content.size(); });
   for (AddedToken& token : tokens) {
     if (token.content.empty()) continue;
-    by_first_byte_[static_cast<uint8_t>(token.content.front())].push_back(std::move(token));
+    std::string content = token.content;
+    const auto first = static_cast<uint8_t>(content.front());
+    lengths_[first].push_back(content.size());
+    by_content_.emplace(std::move(content), std::move(token));
+  }
+  for (std::vector<size_t>& lengths : lengths_) {
+    std::ranges::sort(lengths, std::ranges::greater{});
+    lengths.erase(std::ranges::unique(lengths).begin(), lengths.end());
   }
 }
 
 const AddedToken* AddedTokens::match(std::string_view text, size_t at) const {
-  for (const AddedToken& token : by_first_byte_[static_cast<uint8_t>(text[at])]) {
-    if (text.compare(at, token.content.size(), token.content) == 0) return &token;
+  for (const size_t length : lengths_[static_cast<uint8_t>(text[at])]) {
+    if (length > text.size() - at) continue;
+    const auto found = by_content_.find(text.substr(at, length));
+    if (found != by_content_.end()) return &found->second;
   }
   return nullptr;
 }

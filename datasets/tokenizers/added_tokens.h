@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "datasets/tokenizers/json_node.h"
@@ -42,7 +43,15 @@ class AddedTokens {
  private:
   const AddedToken* match(std::string_view text, size_t at) const;
 
-  std::array<std::vector<AddedToken>, 256> by_first_byte_;  // longest first
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+
+  std::unordered_map<std::string, AddedToken, Hash, std::equal_to<>> by_content_;
+  /// Lengths of the contents that begin with a byte, longest first, each once: a look-up a length,
+  /// however many tokens a file has.
+  std::array<std::vector<size_t>, 256> lengths_;
 };
 
 }  // namespace wkvq

@@ -5,6 +5,7 @@
 #include <queue>
 
 #include "core/base/error.h"
+#include "core/base/visible_text.h"
 #include "datasets/tokenizers/unicode.h"
 
 namespace wkvq {
@@ -105,16 +106,17 @@ void Bpe::read_vocabulary(const BpeData& data) {
   ids_.reserve(data.vocabulary.size());
   for (const auto& [token, id] : data.vocabulary) {
     if (id < 0 || id >= kTokenIdLimit) {
-      config_error("{}: token '{}' has id {}, expected 0 to {}", data.where, token, id,
+      config_error("{}: token '{}' has id {}, expected 0 to {}", data.where, shown(token), id,
                    kTokenIdLimit - 1);
     }
     const auto index = static_cast<size_t>(id);
     if (index >= tokens_.size()) tokens_.resize(index + 1);
     if (!ids_.emplace(token, id).second) {
-      config_error("{}: token '{}' is given twice", data.where, token);
+      config_error("{}: token '{}' is given twice", data.where, shown(token));
     }
     if (!tokens_[index].empty()) {
-      config_error("{}: id {} is given to '{}' and to '{}'", data.where, id, tokens_[index], token);
+      config_error("{}: id {} is given to '{}' and to '{}'", data.where, id, shown(tokens_[index]),
+                   shown(token));
     }
     tokens_[index] = token;
   }
@@ -122,7 +124,7 @@ void Bpe::read_vocabulary(const BpeData& data) {
   unk_ = find(data.unk_token);
   // Byte-level files often name an unk_token that they neither have nor need.
   if (unk_ < 0 && !byte_level_) {
-    config_error("{}: unk_token '{}' is not in the vocabulary", data.where, data.unk_token);
+    config_error("{}: unk_token '{}' is not in the vocabulary", data.where, shown(data.unk_token));
   }
 }
 
@@ -133,7 +135,7 @@ void Bpe::read_merges(const BpeData& data) {
     const int32_t result = find(left + right);
     if (find(left) < 0 || find(right) < 0 || result < 0) {
       config_error("{}: merge {} ('{}' '{}') names a token that is not in the vocabulary",
-                   data.where, rank, left, right);
+                   data.where, rank, shown(left), shown(right));
     }
     merges_[pair_key(find(left), find(right))] = {static_cast<int32_t>(rank), result};
   }

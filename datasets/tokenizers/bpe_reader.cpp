@@ -3,15 +3,17 @@
 #include <sstream>
 
 #include "core/base/error.h"
+#include "core/base/visible_text.h"
 
 namespace wkvq {
 namespace {
 
 void read_vocabulary(const JsonNode& node, BpeData& data) {
   for (const auto& [token, id] : node.object().items()) {
-    const int64_t value = JsonNode(id, fmt::format("{}['{}']", node.where(), token)).integer();
+    const int64_t value =
+        JsonNode(id, fmt::format("{}['{}']", node.where(), shown(token))).integer();
     if (value < 0 || value >= kTokenIdLimit) {
-      config_error("{}: token '{}' has id {}, expected 0 to {}", node.where(), token, value,
+      config_error("{}: token '{}' has id {}, expected 0 to {}", node.where(), shown(token), value,
                    kTokenIdLimit - 1);
     }
     data.vocabulary.emplace_back(token, static_cast<int32_t>(value));
@@ -23,7 +25,7 @@ std::pair<std::string, std::string> parse_merge(const std::string& line, const s
   if (space == 0 || space == line.npos || space + 1 == line.size() ||
       line.find(' ', space + 1) != line.npos) {
     config_error("{}: given merge '{}', expected two tokens with a space between them", where,
-                 line);
+                 shown(line));
   }
   return {line.substr(0, space), line.substr(space + 1)};
 }

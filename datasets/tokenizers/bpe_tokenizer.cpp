@@ -1,9 +1,12 @@
 #include "datasets/tokenizers/bpe_tokenizer.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/json.h"
+#include "core/base/visible_text.h"
 #include "datasets/tokenizers/bpe_reader.h"
 #include "datasets/tokenizers/files.h"
 #include "datasets/tokenizers/unicode.h"
@@ -28,13 +31,10 @@ BpeTokenizer::BpeTokenizer(BpeStages stages, const TokenizerConfig& config)
 
 void BpeTokenizer::add_tokens(const TokenizerConfig& config) {
   std::vector<AddedToken> added = std::move(stages_.added_tokens);
-  const size_t own = added.size();
-  for (const AddedToken& token : config.added_tokens) {
-    const auto same = [&](const AddedToken& other) { return other.content == token.content; };
-    if (std::none_of(added.begin(), added.begin() + static_cast<std::ptrdiff_t>(own), same)) {
-      added.push_back(token);
-    }
-  }
+  std::unordered_set<std::string> own;
+  for (const AddedToken& token : added) own.insert(token.content);
+  for (const AddedToken& token : config.added_tokens)
+    if (!own.contains(token.content)) added.push_back(token);
   std::ranges::stable_partition(added, &AddedToken::special);
   std::vector<AddedToken> raw;
   std::vector<AddedToken> normalized;
@@ -45,7 +45,7 @@ void BpeTokenizer::add_tokens(const TokenizerConfig& config) {
     const bool taken = !tokens_[index].empty() && tokens_[index] != token.content;
     if (taken || (in_model >= 0 && in_model != token.id)) {
       config_error("{}: added token '{}' has id {}, which contradicts the vocabulary",
-                   stages_.where, token.content, token.id);
+                   stages_.where, shown(token.content), token.id);
     }
     tokens_[index] = token.content;
     if (token.normalized) token.content = stages_.normalizer.apply(token.content);
@@ -58,7 +58,7 @@ void BpeTokenizer::add_tokens(const TokenizerConfig& config) {
 int32_t BpeTokenizer::find(const std::string& token, const char* role) const {
   const auto found = std::ranges::find(tokens_, token);
   if (found == tokens_.end() || token.empty()) {
-    config_error("{}: {} '{}' is not in the vocabulary", stages_.where, role, token);
+    config_error("{}: {} '{}' is not in the vocabulary", stages_.where, role, shown(token));
   }
   return static_cast<int32_t>(found - tokens_.begin());
 }

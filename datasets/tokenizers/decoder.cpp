@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <charconv>
+#include <numeric>
 #include <optional>
 
 #include "core/base/error.h"
@@ -100,6 +101,7 @@ Decoder::Decoder(const JsonNode& node) : given_(true) {
 
 void Decoder::add(const JsonNode& node, int depth) {
   const std::string type = node.text("type");
+  if (steps_.size() >= kMaxSteps) config_error("{}: more than {} steps", node.where(), kMaxSteps);
   if (type == "Sequence" && depth < kMaxSequenceDepth) {
     const JsonNode parts = node.at("decoders");
     for (size_t i = 0; i < parts.size(); ++i) add(parts.at(i), depth + 1);
@@ -111,7 +113,7 @@ void Decoder::add(const JsonNode& node, int depth) {
     steps_.emplace_back(fuse);
   } else if (type == "Replace") {
     steps_.emplace_back(
-        [pattern = read_pattern(node), content = node.text("content")](Tokens& tokens) {
+        [pattern = read_pattern(node), content = read_inserted(node, "content")](Tokens& tokens) {
           for (std::string& token : tokens) token = replace_all(token, pattern, content);
         });
   } else if (type == "Strip") {
@@ -124,7 +126,15 @@ void Decoder::add(const JsonNode& node, int depth) {
 }
 
 std::string Decoder::apply(std::vector<std::string> tokens) const {
-  for (const auto& step : steps_) step(tokens);
+  const auto bytes = [&] {
+    return std::accumulate(tokens.begin(), tokens.end(), size_t{0},
+                           [](size_t sum, const std::string& token) { return sum + token.size(); });
+  };
+  const size_t before = bytes();
+  for (const auto& step : steps_) {
+    step(tokens);
+    require_growth(before, bytes());
+  }
   return fmt::format("{}", fmt::join(tokens, given_ ? "" : " "));
 }
 

@@ -3,23 +3,16 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
-
 #include "core/base/error.h"
 #include "core/base/foreign_file.h"
+#include "core/base/json.h"
 
 namespace wkvq {
 
 std::string read_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path)) {
-    config_error("{}: cannot be read: {}", path.string(), std::strerror(file ? EISDIR : errno));
-  }
-  std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (file.bad()) config_error("{}: read error", path.string());
+  // The largest published ones are below 50 MB.
+  constexpr int64_t kLimit = int64_t{256} << 20;
+  std::string bytes = read_text_file(path, kLimit);
   if (bytes.size() < 1024) refuse_foreign(path, bytes);  // a pointer, an answer of a server
   return bytes;
 }

@@ -6,7 +6,7 @@
 
 namespace wkvq {
 
-/// The bytes of `path`. ConfigError where it cannot be read.
+/// The bytes of a regular file of at most 256 MiB. ConfigError where it cannot be read.
 std::string read_file(const std::filesystem::path& path);
 
 /// XXH3-64 over the parts and their lengths, 16 hexadecimal digits.

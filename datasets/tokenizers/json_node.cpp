@@ -1,6 +1,7 @@
 #include "datasets/tokenizers/json_node.h"
 
 #include "core/base/error.h"
+#include "core/base/visible_text.h"
 
 namespace wkvq {
 
@@ -60,20 +61,12 @@ std::optional<bool> JsonNode::optional_flag(const char* key) const {
 }
 
 void JsonNode::unsupported(std::string_view given, std::string_view known) const {
-  config_error("{} '{}' is not supported; known: {}", where_, given, known);
+  config_error("{} '{}' is not supported; known: {}", where_, shown(given), known);
 }
 
 void JsonNode::expected(const char* what) const {
   std::string given = value_->is_structured() ? value_->type_name() : value_->dump();
-  config_error("{}: given {}, expected {}", where_, given.substr(0, 60), what);
-}
-
-nlohmann::json parse_json(const std::string& bytes, const std::string& name) {
-  try {
-    return nlohmann::json::parse(bytes);
-  } catch (const nlohmann::json::exception& error) {
-    config_error("{}: {}", name, error.what());
-  }
+  config_error("{}: given {}, expected {}", where_, shown(given), what);
 }
 
 }  // namespace wkvq

@@ -10,6 +10,10 @@ namespace wkvq {
 
 /// How deep `Sequence` components may be nested.
 inline constexpr int kMaxSequenceDepth = 8;
+/// Steps of one stage, those of its sequences together: published files have five.
+inline constexpr size_t kMaxSteps = 64;
+/// Bytes of a text that a step puts in. Published ones are a few characters.
+inline constexpr size_t kMaxInserted = 256;
 
 /// A value inside a JSON file together with its place, so that every complaint about it names file
 /// and component. All readers throw ConfigError.
@@ -53,8 +57,5 @@ class JsonNode {
   const Json* value_;
   std::string where_;
 };
-
-/// Parses `bytes`, the content of a file that messages call `name`.
-nlohmann::json parse_json(const std::string& bytes, const std::string& name);
 
 }  // namespace wkvq

@@ -29,7 +29,13 @@ class Normalizer {
 class Pattern;
 Pattern read_pattern(const JsonNode& node);
 
-/// `text` with all matches of `pattern` replaced by `content`.
+/// The text at `key` that a step puts in; ConfigError where it is longer than kMaxInserted.
+std::string read_inserted(const JsonNode& node, const char* key);
+
+/// ConfigError where text grew from `before` to `after` bytes as no published tokenizer lets it.
+void require_growth(size_t before, size_t after);
+
+/// `text` with all matches of `pattern` replaced by `content`. ConfigError as require_growth().
 std::string replace_all(std::string_view text, const Pattern& pattern, const std::string& content);
 
 }  // namespace wkvq

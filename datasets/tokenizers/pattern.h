@@ -18,16 +18,18 @@ class Pattern {
 
   /// The tokenizer files are written for Oniguruma. Accepted is the part of its syntax that means
   /// the same here: literals, classes, \s \S \d \D, \p{L}-like general categories, groups
-  /// (?: (?i: (?= (?! (?<= (?<! (?>, quantifiers. All else, and a pattern that can match nothing,
-  /// is a ConfigError.
+  /// (?: (?i: (?= (?! (?<= (?<! (?>, quantifiers. All else, a pattern that can match nothing, and
+  /// one of more than 16384 bytes (a literal: 1024) is a ConfigError.
   static Pattern regex(const std::string& expression, const std::string& where);
 
   /// Calls `on_match` for the matches in valid UTF-8 `text`, left to right, none overlapping.
-  /// ConfigError where the expression backtracks beyond the engine's limits.
+  /// ConfigError where the expression backtracks beyond the engine's limits, or where all searches
+  /// of this pattern together took longer than 1 s and 10 us for each byte.
   void each_match(std::string_view text, const OnMatch& on_match) const;
 
  private:
   struct Code;
+  class Search;
   Pattern(const std::string& expression, unsigned options, const std::string& where);
 
   std::shared_ptr<const Code> code_;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/visible_text.h"
 #include "datasets/tokenizers/normalizer.h"
 #include "datasets/tokenizers/pattern.h"
 
@@ -82,14 +83,14 @@ class PrefixSpaceStep : public PreTokenizerStep {
 class MetaspaceStep : public PreTokenizerStep {
  public:
   explicit MetaspaceStep(const JsonNode& node)
-      : mark_(node.text("replacement")), space_(Pattern::literal(" ", node.where())) {
+      : mark_(read_inserted(node, "replacement")), space_(Pattern::literal(" ", node.where())) {
     if (mark_.empty()) config_error("{}: 'replacement' is empty", node.where());
     // Files from before `prepend_scheme` have `add_prefix_space` instead.
     const bool prefix = node.flag_or("add_prefix_space", true);
     const std::string scheme = node.text_or("prepend_scheme", prefix ? "always" : "never");
     if (scheme != "always" && scheme != "first" && scheme != "never") {
       config_error("{}: prepend_scheme '{}' is not supported; known: always, first, never",
-                   node.where(), scheme);
+                   node.where(), shown(scheme));
     }
     always_ = scheme == "always" && prefix;
     first_ = scheme == "first" && prefix;
@@ -118,7 +119,7 @@ Behavior read_behavior(const JsonNode& node) {
   for (size_t i = 0; i < kBehaviors.size(); ++i) {
     if (name == kBehaviors[i]) return static_cast<Behavior>(i);
   }
-  config_error("{}: behavior '{}' is not supported; known: {}", node.where(), name,
+  config_error("{}: behavior '{}' is not supported; known: {}", node.where(), shown(name),
                fmt::join(kBehaviors, ", "));
 }
 
@@ -130,6 +131,8 @@ PreTokenizer::PreTokenizer(const JsonNode& node) {
 
 void PreTokenizer::add(const JsonNode& node, int depth) {
   const std::string type = node.text("type");
+  // Each step calls the next one for its pieces.
+  if (steps_.size() >= kMaxSteps) config_error("{}: more than {} steps", node.where(), kMaxSteps);
   if (byte_level_) config_error("{}: '{}' after ByteLevel is not supported", node.where(), type);
   if (type == "Sequence" && depth < kMaxSequenceDepth) {
     const JsonNode parts = node.at("pretokenizers");

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/base/visible_text.h"
 #include "datasets/tokenizers/files.h"
 #include "datasets/tokenizers/unicode.h"
 
@@ -38,7 +39,7 @@ SentencePieceTokenizer::~SentencePieceTokenizer() = default;
 void SentencePieceTokenizer::load(const std::string& bytes, const std::filesystem::path& path) {
   const auto status = processor_->LoadFromSerializedProto(bytes);
   if (!status.ok() || processor_->GetPieceSize() == 0) {
-    config_error("{}: not a SentencePiece model: {}", path.string(), status.ToString());
+    config_error("{}: not a SentencePiece model: {}", path.string(), shown(status.ToString()));
   }
 }
 
@@ -46,13 +47,13 @@ void SentencePieceTokenizer::read_config(const std::filesystem::path& path,
                                          const TokenizerConfig& config) {
   for (const AddedToken& token : config.added_tokens) {
     if (token.single_word) {
-      config_error("{}: single_word of '{}' is not supported with {}", config.where, token.content,
-                   path.string());
+      config_error("{}: single_word of '{}' is not supported with {}", config.where,
+                   shown(token.content), path.string());
     }
     const int32_t known = piece(token.content);
     if (known >= 0 ? known != token.id : token.id < processor_->GetPieceSize()) {
       config_error("{}: added token '{}' has id {}, which contradicts {}", config.where,
-                   token.content, token.id, path.string());
+                   shown(token.content), token.id, path.string());
     }
     added_.push_back(token);
     vocab_size_ = std::max<int64_t>(vocab_size_, token.id + 1);
@@ -67,7 +68,7 @@ void SentencePieceTokenizer::read_config(const std::filesystem::path& path,
     if (id >= 0) {
       added_.push_back({.id = id, .content = text, .special = true, .normalized = false});
     } else if (given) {
-      config_error("{}: token '{}' is not in {}", config.where, text, path.string());
+      config_error("{}: token '{}' is not in {}", config.where, shown(text), path.string());
     }
     return id;
   };
@@ -181,7 +182,7 @@ void SentencePieceTokenizer::run_library(std::string_view text, size_t skipped,
                                          std::vector<int32_t>& ids) const {
   std::vector<int> pieces;
   const auto status = processor_->Encode({text.data(), text.size()}, &pieces);
-  if (!status.ok()) config_error("SentencePiece cannot encode: {}", status.ToString());
+  if (!status.ok()) config_error("SentencePiece cannot encode: {}", shown(status.ToString()));
   skipped = std::min(skipped, pieces.size());
   ids.insert(ids.end(), pieces.begin() + static_cast<std::ptrdiff_t>(skipped), pieces.end());
 }
@@ -193,7 +194,7 @@ std::string SentencePieceTokenizer::decode(const std::vector<int32_t>& ids) cons
   const auto flush = [&] {
     std::string text;
     const auto status = processor_->Decode(stretch, &text);
-    if (!status.ok()) config_error("SentencePiece cannot decode: {}", status.ToString());
+    if (!status.ok()) config_error("SentencePiece cannot decode: {}", shown(status.ToString()));
     const bool prefixed = legacy_ ? by_words_ && model_.dummy_prefix : prefix_space_ && first;
     if (prefixed && text.starts_with(' ')) text.erase(0, 1);
     if (!stretch.empty()) first = false;

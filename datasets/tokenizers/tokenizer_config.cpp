@@ -3,6 +3,8 @@
 #include <charconv>
 
 #include "core/base/error.h"
+#include "core/base/json.h"
+#include "core/base/visible_text.h"
 #include "datasets/tokenizers/files.h"
 
 namespace wkvq {
@@ -19,7 +21,7 @@ int64_t read_id(const std::string& key, const std::string& where) {
   int64_t id = -1;
   const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
   if (error != std::errc() || end != key.data() + key.size()) {
-    config_error("{}: given key '{}', expected a token id", where, key);
+    config_error("{}: given key '{}', expected a token id", where, shown(key));
   }
   return id;
 }
@@ -61,7 +63,7 @@ void fill_in(const std::filesystem::path& folder, TokenizerConfig& config) {
 
 void read_added_decoder(const JsonNode& added, TokenizerConfig& config) {
   for (const auto& [key, value] : added.object().items()) {
-    const JsonNode token(value, fmt::format("{}['{}']", added.where(), key));
+    const JsonNode token(value, fmt::format("{}['{}']", added.where(), shown(key)));
     config.added_tokens.push_back(read_added_token(token, read_id(key, added.where())));
   }
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/base/option_limits.h"
 #include "core/statistics.h"
 #include "core/torch_headers.h"
 #include "methods/awq/clip_search.h"
@@ -27,6 +28,7 @@ void Awq::visit_own(OptionVisitor& v) {
   v("shared_value_output", shared_value_output_,
     "scale from v to o under grouped queries too: query heads of a kv head share scales");
   if (ratios_ < 1) v.reject("ratios", fmt::format("{}; expected at least 1", ratios_));
+  check_at_most(v, "ratios", ratios_, 1000);
   if (clip_ && weight_.per_tensor)
     v.reject("clip", "cannot be combined with weight.per_tensor: bounds belong to groups");
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "core/base/option_limits.h"
+
 namespace wkvq {
 
 namespace {
@@ -20,6 +22,7 @@ void LossOptions::visit(OptionVisitor& v) {
   v("auxiliary", auxiliary, "add the distance to the full-precision block on the same input");
   require(v, following_blocks >= 0, "following_blocks", static_cast<double>(following_blocks),
           "0 or more");
+  check_at_most(v, "following_blocks", following_blocks, 10'000);
   require(v, local_weight >= 0, "local_weight", local_weight, "0 or more");
   require(v, huber_delta > 0, "huber_delta", huber_delta, "more than 0");
 }
@@ -40,6 +43,9 @@ void TrainingOptions::visit(OptionVisitor& v) {
   require(v, clip_rate >= 0, "clip_rate", clip_rate, "0 or more");
   require(v, channel_rate >= 0, "channel_rate", channel_rate, "0 or more");
   require(v, transform_rate >= 0, "transform_rate", transform_rate, "0 or more");
+  check_at_most(v, "epochs", epochs, kMostSamples);
+  check_at_most(v, "batch", batch, kMostSamples);
+  check_at_most(v, "accumulate", accumulate, kMostSamples);
   require(v, warmup >= 0 && warmup <= 1, "warmup", warmup, "0 to 1");
 }
 

@@ -5,6 +5,7 @@
 #include <Eigen/Cholesky>
 #include <cmath>
 
+#include "core/base/option_limits.h"
 #include "core/quantizer.h"
 #include "core/torch_headers.h"
 
@@ -186,6 +187,7 @@ void GptqOptions::visit(OptionVisitor& v) {
   v("block_size", block_size, "columns rounded before the rest of the weight is updated");
   if (!(damping >= 0)) v.reject("damping", fmt::format("{}; expected 0 or more", damping));
   if (block_size < 1) v.reject("block_size", fmt::format("{}; expected at least 1", block_size));
+  check_at_most(v, "block_size", block_size, kMostSamples);
 }
 
 bool permutes_groups(const GptqOptions& options, const QuantSpec& spec) {

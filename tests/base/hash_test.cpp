@@ -48,5 +48,5 @@ TEST_CASE("hash_file hashes the bytes of a file") {
 TEST_CASE("hash_file refuses what cannot be read") {
   TemporaryFolder folder;
   REQUIRE_CONFIG_ERROR(hash_file(folder / "absent"), "absent: no such file");
-  REQUIRE_CONFIG_ERROR(hash_file(folder.path()), "cannot be read");
+  REQUIRE_CONFIG_ERROR(hash_file(folder.path()), "a folder, expected a regular file");
 }

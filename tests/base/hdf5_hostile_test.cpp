@@ -54,7 +54,7 @@ TEST_CASE("hdf5: files that are none are refused") {
   REQUIRE_CONFIG_ERROR(Reader(folder / "text.h5"), "signature");
   REQUIRE_CONFIG_ERROR(Reader(folder / "empty.h5"), "not a readable HDF5 file");
   REQUIRE_CONFIG_ERROR(Reader(folder / "missing.h5"), "no such file");
-  REQUIRE_CONFIG_ERROR(Reader(folder.path()), "no such file");
+  REQUIRE_CONFIG_ERROR(Reader(folder.path()), "a folder, expected a regular file");
 }
 
 TEST_CASE("hdf5: a file cut anywhere is an error, never a crash") {

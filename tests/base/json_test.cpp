@@ -89,6 +89,24 @@ TEST_CASE("json: nesting is bounded before it can exhaust the stack") {
   CHECK(refusal(objects).find("nested deeper") != std::string::npos);
 }
 
+TEST_CASE("json: an object of 300 000 objects and more values than memory should hold") {
+  // With a look through all keys after each of them this would take hours.
+  std::string text = "{";
+  for (int i = 0; i < 300'000; ++i) text += fmt::format("{}\"{}\": {{\"a\": []}}", i ? "," : "", i);
+  const auto json = parse_json(text + "}", "f.json");
+  CHECK(json.size() == 300'000);
+  CHECK(json["299999"]["a"].is_array());
+  std::string zeros = "[0";
+  for (int i = 0; i < 10'000'000; ++i) zeros += ",0";
+  CHECK(refusal(zeros + "]") == "f.json: JSON of more than 10000000 values");
+}
+
+TEST_CASE("json: messages quote no more than 200 characters of a file") {
+  const std::string name(100'000, 'k');
+  CHECK(refusal("{\"" + name + "\": 1, \"" + name + "\": 2}").size() < 300);
+  CHECK(refusal("[\"" + name).size() < 400);
+}
+
 TEST_CASE("json: files are read whole, up to a limit that is said") {
   const TemporaryFolder folder;
   const std::string bytes("a\0b\r\n\xff", 6);
@@ -99,7 +117,7 @@ TEST_CASE("json: files are read whole, up to a limit that is said") {
   CHECK(read_text_file(folder / "empty", 0).empty());
   REQUIRE_CONFIG_ERROR(read_text_file(folder / "bytes", 5), "bytes: 6 bytes, expected at most 5");
   REQUIRE_CONFIG_ERROR(read_text_file(folder / "absent"), "absent: no such file");
-  REQUIRE_CONFIG_ERROR(read_text_file(folder.path()), "no such file");
+  REQUIRE_CONFIG_ERROR(read_text_file(folder.path()), "a folder, expected a regular file");
   write_file(folder / "a.json", "{\"a\": [}");
   REQUIRE_CONFIG_ERROR(read_json_file(folder / "a.json"), "a.json: not valid JSON");
 }

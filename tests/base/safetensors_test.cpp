@@ -119,9 +119,9 @@ TEST_CASE("hostile entries are refused with their tensor") {
 }
 
 TEST_CASE("a missing file and a folder are refused") {
-  REQUIRE_CONFIG_ERROR(SafetensorsFile("/nonexistent/x"), "No such file");
+  REQUIRE_CONFIG_ERROR(SafetensorsFile("/nonexistent/x"), "no such file");
   const test::TemporaryFolder folder;
-  REQUIRE_CONFIG_ERROR(SafetensorsFile(folder.path()), "not a regular file");
+  REQUIRE_CONFIG_ERROR(SafetensorsFile(folder.path()), "a folder, expected a regular file");
 }
 
 }  // namespace wkvq

@@ -151,9 +151,9 @@ TEST_CASE("aliases cannot multiply without bound") {
 TEST_CASE("files that cannot be a configuration are refused by name") {
   TemporaryFolder folder;
   REQUIRE_CONFIG_ERROR(read_yaml(folder / "absent.yaml"), "absent.yaml: no such file");
-  REQUIRE_CONFIG_ERROR(read_yaml(folder.path()), "a folder, expected a YAML file");
+  REQUIRE_CONFIG_ERROR(read_yaml(folder.path()), "a folder, expected a regular file");
   write_file(folder / "large.yaml", std::string((1 << 20) + 1, '#'));
-  REQUIRE_CONFIG_ERROR(read_yaml(folder / "large.yaml"), "larger than 1048576 bytes");
+  REQUIRE_CONFIG_ERROR(read_yaml(folder / "large.yaml"), "1048577 bytes, expected at most 1048576");
   write_file(folder / "good.yaml",
              "\xef\xbb\xbf"
              "a: 1\n");  // a byte order mark is no fault

@@ -35,6 +35,34 @@ TEST_CASE("assign replaces, makes and merges") {
   CHECK(after("m:\n", "m.a", "4") == "{m: {a: 4}}");
 }
 
+TEST_CASE("assign appends at + and replaces a data set whole, however deep it stands") {
+  CHECK(after("e: [1]", "e.+", "{a: 2}") == "{e: [1, {a: 2}]}");
+  CHECK(after("e: [[1], []]", "e.1.+", "2") == "{e: [[1], [2]]}");
+  CHECK(after("e: []", "e.+", "1") == "{e: [1]}");
+  CHECK(after("{d: 1, dataset: {name: a, path: b}}", "dataset", "{name: c}") ==
+        "{d: 1, dataset: {name: c}}");
+  CHECK(after("e: {dataset: {name: a, path: b}, f: 1}", "e", "{dataset: {name: c}}") ==
+        "{e: {dataset: {name: c}, f: 1}}");
+  CHECK(after("dataset: {name: a, path: b}", "dataset.path", "c") ==
+        "{dataset: {name: a, path: c}}");
+  REQUIRE_CONFIG_ERROR(after("e: {a: 1}", "e.+", "2"),
+                       "'e.+' appends to a list, but at s.yaml:1:4");
+  REQUIRE_CONFIG_ERROR(after("a: 1", "e.+", "2"), "'e.+': no 'e' to append to");
+}
+
+TEST_CASE("remove takes an entry or an item away") {
+  const auto without = [](const std::string& document, const std::string& path) {
+    YamlNode root = parse_yaml(document, "s.yaml");
+    remove(root, YamlNode::scalar(path, false));
+    return flow_text(root);
+  };
+  CHECK(without("{a: 1, b: {c: 2, d: 3}}", "b.c") == "{a: 1, b: {d: 3}}");
+  CHECK(without("{a: 1, b: {c: 2}}", "b") == "{a: 1}");
+  CHECK(without("e: [1, 2, 3]", "e.1") == "{e: [1, 3]}");
+  REQUIRE_CONFIG_ERROR(without("a: {bits: 1}", "a.bit"), "no 'bit'; did you mean 'bits'?");
+  REQUIRE_CONFIG_ERROR(without("e: [1]", "e.1"), "'1' is not an item");
+}
+
 TEST_CASE("an assigned value keeps the place where it was written") {
   YamlNode root = parse_yaml("m: {w: {bits: 4}}", "s.yaml");
   assign(root, assignment("m.w.bits", "\n\nfour"));

@@ -62,6 +62,11 @@ TEST_CASE("declarations: errors name file, line and column") {
       {"name: capitals\n", "name: capitals\nnmae: x\n", "t.yaml:2:1: unknown key 'nmae'"},
       {"version: \"1.0\"\n", "", "version: missing"},
       {"name: capitals", "name: a/b", "t.yaml:1:7: name: expected a name"},
+      {"name: capitals", "name: ..", "t.yaml:1:7: name: expected a name"},
+      {"metrics:", "file: /etc/passwd\nmetrics:",
+       "t.yaml:6:7: file: '/etc/passwd', expected a path below the data folder"},
+      {"metrics:", "file: a/../../b.jsonl\nmetrics:", "expected a path below the data folder"},
+      {"metrics:", "file: ..\nmetrics:", "expected a path below the data folder"},
       {"{country}", "{country", "t.yaml:3:10: character 16: '{' without its partner"},
       {"{country}", "{country|upper}", "t.yaml:3:10: character 16: unknown filter 'upper'"},
       {"\"{towns}\"", "[]", "t.yaml:4:10: an empty list"},
@@ -88,6 +93,29 @@ TEST_CASE("declarations: errors name file, line and column") {
     INFO(bad.to << ": " << message);
     CHECK(message.find(bad.part) != std::string::npos);
   }
+}
+
+TEST_CASE("declarations: a link beside one leads out of its folder only where --data allows it") {
+  const test::TemporaryFolder folder, other;
+  const std::string path = (folder / "capitals.yaml").string();
+  test::write_file(path, declared());
+  test::write_file(other / "secret.jsonl",
+                   "{\"country\": \"Peru\", \"towns\": [\"Lima\", \"Cusco\"], \"right\": 0}\n");
+  std::filesystem::create_symlink(other / "secret.jsonl", folder / "capitals.jsonl");
+  const test::ByteTokenizer tokenizer(false);
+  const DatasetContext text = test::context_of(&tokenizer);
+  TaskInputs inputs{.text = &text, .max_context = 100};
+  REQUIRE_CONFIG_ERROR(test::task(path, {})->prepare(inputs),
+                       "secret.jsonl, outside its folder; --data names the folder of its data");
+  inputs.data_folder = other.path();
+  CHECK(test::task(path, {})->prepare(inputs).size() == 2);
+  // Within its folder it may lead where it likes.
+  inputs.data_folder.clear();
+  std::filesystem::remove(folder / "capitals.jsonl");
+  std::filesystem::create_directory(folder / "deep");
+  std::filesystem::copy(other / "secret.jsonl", folder / "deep/a.jsonl");
+  std::filesystem::create_symlink("deep/a.jsonl", folder / "capitals.jsonl");
+  CHECK(test::task(path, {})->prepare(inputs).size() == 2);
 }
 
 /// What scripts/fetch_data.py prints; `code` is its exit status.

@@ -66,7 +66,7 @@ TEST_CASE("text: files that cannot be used") {
   };
   REQUIRE_CONFIG_ERROR(test::dataset("text", {}), "path: expected a text file");
   REQUIRE_CONFIG_ERROR(load((folder / "none.txt").string()), "no such file");
-  REQUIRE_CONFIG_ERROR(load(folder.path().string()), "not a file");
+  REQUIRE_CONFIG_ERROR(load(folder.path().string()), "a folder, expected a regular file");
   REQUIRE_CONFIG_ERROR(load(std::string(100000, 'x')), "no such file");
   test::write_file(folder / "a.gz", "\x1f\x8b...");
   REQUIRE_CONFIG_ERROR(load((folder / "a.gz").string()), "compressed (gzip)");

@@ -114,6 +114,49 @@ TEST_CASE("option --set changes the base before the sweep") {
   CHECK(load(kBase, {"sweep.method.kv.bits=[4, 2]"}).runs.size() == 2);
 }
 
+TEST_CASE("option --set appends to a list, replaces a data set whole, removes") {
+  const std::string base =
+      "evaluate:\n"
+      "  - {task: perplexity, dataset: {name: text, path: a, bos: none}, context: 8}\n"
+      "calibration: {dataset: {name: text, path: a}, samples: 4}\n"
+      "sweep: {a: [1, 2], b.c: [3, 4]}\n";
+  const auto config = [&](const std::vector<std::string>& overrides) {
+    const SweepFile file = load(base, overrides);
+    return flow_text(file.runs.front().config);
+  };
+  CHECK(config({"~sweep", "~calibration", "evaluate.+={task: cloze}", "evaluate.+={task: x}",
+                "evaluate.1.items=5", "~evaluate.2"}) ==
+        "{evaluate: [{task: perplexity, dataset: {name: text, path: a, bos: none}, context: 8}, "
+        "{task: cloze, items: 5}]}");
+  CHECK(config({"~sweep", "~evaluate", "calibration={dataset: {name: self}, samples: 2}"}) ==
+        "{calibration: {dataset: {name: self}, samples: 2}}");
+  CHECK(config({"~sweep", "~calibration", "evaluate.0.dataset={name: self}"}) ==
+        "{evaluate: [{task: perplexity, dataset: {name: self}, context: 8}]}");
+  // One axis goes, the other stays; a key that was removed may be given anew.
+  const SweepFile one = load(base, {"~sweep.b.c", "~calibration", "calibration.samples=1"});
+  REQUIRE(one.runs.size() == 2);
+  CHECK(value_at(one.runs[0], "calibration.dataset") == "absent");
+  CHECK(value_at(one.runs[0], "calibration.samples") == "1");
+  CHECK(load(base, {"~sweep.b.c", "~sweep.a"}).runs.size() == 1);
+}
+
+TEST_CASE("option --set says what it cannot append to or remove") {
+  REQUIRE_CONFIG_ERROR(load(kBase, {"~method.weigth"}),
+                       "--set '~method.weigth': 'method.weigth': nothing to remove: no 'weigth'; "
+                       "did you mean 'weight'?");
+  REQUIRE_CONFIG_ERROR(load(kBase, {"~a.b"}), "nothing to remove: no 'a'");
+  REQUIRE_CONFIG_ERROR(load(kBase, {"~evaluate.1"}), "'1' is not an item of the list");
+  REQUIRE_CONFIG_ERROR(load(kBase, {"~method.name.x"}), "leads through 'rtn'");
+  REQUIRE_CONFIG_ERROR(load(kBase, {"~sweep.x"}), "nothing to remove: no 'sweep'");
+  REQUIRE_CONFIG_ERROR(
+      load(std::string(kBase) + "sweep: {method.kv.bits: [4, 3]}", {"~sweep.method.kv.bit"}),
+      "no sweep axis 'method.kv.bit'; did you mean 'method.kv.bits'?");
+  REQUIRE_CONFIG_ERROR(load(kBase, {"~"}), "is not a path");
+  REQUIRE_CONFIG_ERROR(load(kBase, {"method.+=4"}), "'method.+' appends to a list, but at");
+  REQUIRE_CONFIG_ERROR(load(kBase, {"evaluat.+={}"}), "no 'evaluat' to append to");
+  REQUIRE_CONFIG_ERROR(load(kBase, {"evaluate.+.context=4"}), "'+' is not an item of the list");
+}
+
 TEST_CASE("a malformed --set is named") {
   for (const char* text : {"bits", "=4", "method.kv.bits=", ""}) {
     REQUIRE_CONFIG_ERROR(load(kBase, {text}),
@@ -127,7 +170,7 @@ TEST_CASE("a malformed --set is named") {
   REQUIRE_CONFIG_ERROR(load(kBase, {"a=1", "a=2"}), "--set 'a=2': 'a' is also set at --set 'a=1'");
   REQUIRE_CONFIG_ERROR(
       load(std::string(kBase) + "sweep: {method.kv.bits: [4]}", {"method.kv.bits=3"}),
-      "--set 'method.kv.bits=3': 'method.kv.bits' is also set at");
+      "s.yaml:8:9; give the axis its values: --set 'sweep.method.kv.bits=[3]'");
   REQUIRE_CONFIG_ERROR(load(kBase, {"sweep.a=[]"}), "--set 'sweep.a=[]': sweep axis 'a' is empty");
   REQUIRE_CONFIG_ERROR(load(kBase, {"name=a/b"}), "cannot name a folder");
 }

@@ -98,7 +98,12 @@ TEST_CASE("two sources of one value are refused") {
   REQUIRE_CONFIG_ERROR(disjoint("  m.kv.bits: [1]\n  m.kv: [none]"), "'m.kv.bits' is also set");
   REQUIRE_CONFIG_ERROR(disjoint("  runs: [{m: {a: 1}, m.a: 2}]"), "'m.a' is also set");
   REQUIRE_CONFIG_ERROR(disjoint("  m.a: [1, 2]", "m.a"),
-                       "--set 'x': 'm.a' is also set at s.yaml:2:3");
-  REQUIRE_CONFIG_ERROR(disjoint("  m.a: [1, 2]", "m"), "'m.a' is also set");
-  REQUIRE_CONFIG_ERROR(disjoint("  m.a: [1, 2]", "m.a.b"), "'m.a.b' is also set");
+                       "--set 'x': 'm.a' is swept at s.yaml:2:3; give the axis its values: --set "
+                       "'sweep.m.a=[4]'");
+  // Another path than the axis has: its value is no value of the axis.
+  REQUIRE_CONFIG_ERROR(disjoint("  m.a: [1, 2]", "m"),
+                       "'m.a' is swept at s.yaml:2:3; take the axis out first: --set '~sweep.m.a'");
+  REQUIRE_CONFIG_ERROR(disjoint("  m.a: [1, 2]", "m.a.b"), "first: --set '~sweep.m.a'");
+  REQUIRE_CONFIG_ERROR(disjoint("  zip: {m.a: [1, 2], m.b: [3, 4]}", "m.b"),
+                       "first: --set '~sweep.zip'");
 }

@@ -1,5 +1,6 @@
 #include "datasets/tasks/choice/choice_task.h"
 
+#include <algorithm>
 #include <map>
 #include <stdexcept>
 
@@ -63,6 +64,25 @@ bool ChoiceTask::reports(const std::string& metric) const {
          (metric == "acc_mutual_info" && mutual_info_);
 }
 
+namespace {
+
+/// A link beside a declaration may lead into one of `folders`, not out of them.
+void require_below(const std::filesystem::path& file,
+                   const std::vector<std::filesystem::path>& folders, const std::string& task) {
+  std::error_code ignored;
+  const std::filesystem::path real = std::filesystem::weakly_canonical(file, ignored);
+  for (const std::filesystem::path& folder : folders) {
+    if (folder.empty()) continue;
+    const std::filesystem::path root = std::filesystem::weakly_canonical(folder, ignored);
+    if (std::mismatch(root.begin(), root.end(), real.begin(), real.end()).first == root.end())
+      return;
+  }
+  config_error("task {}: {} leads to {}, outside its folder; --data names the folder of its data",
+               task, file.string(), real.string());
+}
+
+}  // namespace
+
 std::filesystem::path ChoiceTask::find_file(const TaskInputs& inputs, const TaskPart& part) const {
   const std::filesystem::path beside = declaration_.folder;
   const std::string how =
@@ -82,6 +102,7 @@ std::filesystem::path ChoiceTask::find_file(const TaskInputs& inputs, const Task
     if (!std::filesystem::exists(one, ignored))
       config_error("task {}: no such file: {}{}; its folder is what --data or WKVQ_DATA names",
                    label(), one.string(), own ? "" : how);
+    if (own) require_below(one, {beside, inputs.data_folder}, label());
   }
   return file;
 }

@@ -1,17 +1,23 @@
 #include "datasets/tasks/choice/declaration.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include "core/base/error.h"
 #include "core/base/options_yaml.h"
 #include "core/base/suggest.h"
+#include "core/base/visible_text.h"
 #include "core/base/yaml_text.h"
 #include "datasets/tasks/choice/known_tasks.h"
 
 namespace wkvq {
 
 namespace {
+
+bool stays_below(const std::filesystem::path& file) {
+  return file.is_relative() && std::find(file.begin(), file.end(), "..") == file.end();
+}
 
 /// The keys that are plain values.
 struct Plain {
@@ -24,8 +30,13 @@ struct Plain {
     v("source", task.source, "published set");
     v("fewshot", task.fewshot, "solved examples");
     v("delimiter", task.delimiter, "text between context and choice");
-    if (task.name.empty() || task.name.find_first_of("/ ") != std::string::npos)
-      v.reject("name", "expected a name without '/' and spaces");
+    if (task.name.empty() || task.name[0] == '.' ||
+        task.name.find_first_of("/ ") != std::string::npos)
+      v.reject("name", "expected a name without '/', spaces and a '.' in front");
+    if (!stays_below(task.file))
+      v.reject("file", fmt::format("'{}', expected a path below the data folder: relative, without "
+                                   "'..'; --data names another folder",
+                                   shown(task.file)));
     if (task.version.empty()) v.reject("version", "missing, expected a text such as \"1.0\"");
   }
 };

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/base/error.h"
+#include "core/base/visible_text.h"
 #include "datasets/json_lines.h"
 #include "datasets/python_random.h"
 
@@ -27,13 +28,14 @@ int64_t label_of(const TaskDeclaration& task, const nlohmann::json& record,
     const std::vector<std::string> names = task.label_names->render(record, place);
     const auto found = std::find(names.begin(), names.end(), text);
     if (found == names.end())
-      config_error("{}: label '{}', expected one of {}", place, text, shown_names(names));
+      config_error("{}: label '{}', expected one of {}", place, shown(text),
+                   shown(shown_names(names)));
     label = found - names.begin();
   } else {
     const char* end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, label);
     if (error != std::errc() || stop != end)
-      config_error("{}: label '{}', expected a whole number", place, text);
+      config_error("{}: label '{}', expected a whole number", place, shown(text));
   }
   if (label < 0 || label >= static_cast<int64_t>(choices))
     config_error("{}: label {}, expected 0..{}", place, label, static_cast<int64_t>(choices) - 1);
@@ -105,7 +107,7 @@ class ShotSampler {
   bool own_items() const { return task_.fewshot.split.empty(); }
 
   std::vector<size_t> indices(const nlohmann::json& record) {
-    if (task_.fewshot.order == ShotOrder::kFirst) return first(others_than(record));
+    if (task_.fewshot.order == ShotOrder::kFirst) return first(others_than(record, shots_));
     const size_t asked = shots_ + (own_items() ? 1 : 0);
     if (pool_.records.size() < asked) first({});
     std::vector<size_t> drawn = random_.sample(pool_.records.size(), asked);
@@ -113,7 +115,7 @@ class ShotSampler {
     std::erase_if(drawn, [&](size_t i) { return pool_.records[i] == record; });
     if (drawn.size() >= shots_) return first(std::move(drawn));
     // The item was there more than once.
-    const std::vector<size_t> others = others_than(record);
+    const std::vector<size_t> others = others_than(record, pool_.records.size());
     drawn = first(others);
     const std::vector<size_t> again = random_.sample(others.size(), shots_);
     for (size_t i = 0; i < shots_; ++i) drawn[i] = others[again[i]];
@@ -128,9 +130,10 @@ class ShotSampler {
     return found;
   }
 
-  std::vector<size_t> others_than(const nlohmann::json& record) const {
+  /// The first `most` of them: a look through all for each item would be quadratic.
+  std::vector<size_t> others_than(const nlohmann::json& record, size_t most) const {
     std::vector<size_t> others;
-    for (size_t i = 0; i < pool_.records.size(); ++i)
+    for (size_t i = 0; i < pool_.records.size() && others.size() < most; ++i)
       if (!own_items() || pool_.records[i] != record) others.push_back(i);
     return others;
   }

@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/base/suggest.h"
+#include "core/base/visible_text.h"
 #include "datasets/tokenizers/unicode.h"
 
 namespace wkvq {
@@ -63,7 +64,7 @@ std::string drop_last(const std::string& text, const std::string& /*argument*/) 
 
 size_t find_mark(const std::string& text, const std::string& mark) {
   const size_t at = text.find(mark);
-  if (at == std::string::npos) config_error("text without '{}': '{}'", mark, text);
+  if (at == std::string::npos) config_error("text without '{}': '{}'", mark, shown(text));
   return at;
 }
 
@@ -92,7 +93,7 @@ std::vector<std::pair<std::string, std::string>> pairs_of(const std::string& arg
     const std::string pair = argument.substr(start, end - start);
     const size_t equals = pair.find('=');
     if (equals == std::string::npos)
-      config_error("filter 'map': '{}', expected pairs such as map:a=b,c=d", argument);
+      config_error("filter 'map': '{}', expected pairs such as map:a=b,c=d", shown(argument));
     pairs.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
     start = end + 1;
   }
@@ -105,26 +106,35 @@ std::string map_text(const std::string& text, const std::string& argument) {
     if (from == text) return to;
     known += (known.empty() ? "" : ", ") + from;
   }
-  config_error("'{}', expected one of {}", text, known);
+  config_error("'{}', expected one of {}", shown(text), shown(known));
 }
 
-void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
-    text.replace(at, from.size(), to);
+/// Built anew: replaced in place, a long text would be moved for every match.
+std::string replace_all(const std::string& text, const std::string& from, const std::string& to) {
+  std::string out;
+  size_t begin = 0;
+  for (size_t at; (at = text.find(from, begin)) != std::string::npos; begin = at + from.size())
+    out.append(text, begin, at - begin).append(to);
+  return out.append(text, begin);
+}
+
+/// Without what stands in brackets on one line; a bracket that no line closes stays.
+std::string without_brackets(const std::string& text) {
+  std::string out;
+  size_t begin = 0, stop = 0;
+  for (size_t open; (open = text.find('[', begin)) != std::string::npos;) {
+    // Brackets before the same end look for it once.
+    if (stop <= open) stop = std::min(text.find_first_of("]\n", open), text.size());
+    const bool closed = stop < text.size() && text[stop] == ']';
+    out.append(text, begin, open - begin + (closed ? 0 : 1));
+    begin = closed ? stop + 1 : open + 1;
+  }
+  return out.append(text, begin);
 }
 
 std::string hellaswag_clean(const std::string& text, const std::string& argument) {
-  std::string clean = strip(text, argument);
-  replace_all(clean, " [title]", ". ");
-  for (size_t open = 0; (open = clean.find('[', open)) != std::string::npos;) {
-    const size_t stop = clean.find_first_of("]\n", open);
-    if (stop != std::string::npos && clean[stop] == ']')
-      clean.erase(open, stop + 1 - open);
-    else
-      ++open;
-  }
-  replace_all(clean, "  ", " ");
-  return clean;
+  const std::string titled = replace_all(strip(text, argument), " [title]", ". ");
+  return replace_all(without_brackets(titled), "  ", " ");
 }
 
 struct Known {
@@ -155,14 +165,14 @@ TextFilter::TextFilter(std::string_view written) {
   if (known == kFilters.end()) {
     std::vector<std::string> names;
     for (const Known& filter : kFilters) names.emplace_back(filter.name);
-    config_error("unknown filter '{}'{}", name, suggestion(name, names));
+    config_error("unknown filter '{}'{}", shown(name), suggestion(name, names));
   }
   function_ = known->function;
   if (colon < written.size()) argument_ = written.substr(colon + 1);
   if (known->takes_argument && argument_.empty())
     config_error("filter '{}' needs an argument, expected {}:...", name, name);
   if (!known->takes_argument && colon < written.size())
-    config_error("filter '{}' takes no argument, got '{}'", name, argument_);
+    config_error("filter '{}' takes no argument, got '{}'", name, shown(argument_));
   if (function_ == map_text) pairs_of(argument_);
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
+#include "core/base/option_limits.h"
 #include "datasets/corpus.h"
 #include "datasets/generated_text.h"
 #include "datasets/tasks/statistics.h"
@@ -50,7 +51,7 @@ std::string first_number(const std::string& text) {
 }  // namespace
 
 void RecallTask::visit(OptionVisitor& v) {
-  constexpr int64_t kMost = int64_t{1} << 24;
+  constexpr int64_t kMost = kMostTokens;
   v("length", length_, "tokens of a prompt, 0: as many as the model can read");
   v("depths", depths_, "where the answer stands, percent of the filling before it");
   v("items", items_, "prompts at each depth");
@@ -62,6 +63,9 @@ void RecallTask::visit(OptionVisitor& v) {
     if (depth < 0 || depth > 100) v.reject("depths", "expected percentages, 0 to 100");
   if (items_ < 1) v.reject("items", "expected 1 or more");
   if (max_tokens_ < 1) v.reject("max_tokens", "expected 1 or more");
+  check_at_most(v, "items", items_, kMostSamples);
+  check_at_most(v, "max_tokens", max_tokens_, kMostTokens);
+  check_tokens_in_all(v, "items", items_ * static_cast<int64_t>(depths_.size()), length_);
 }
 
 std::vector<Request> RecallTask::prepare(const TaskInputs& inputs) {

@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
+#include "core/base/option_limits.h"
 #include "datasets/generated_text.h"
 #include "datasets/tasks/statistics.h"
 #include "datasets/tasks/text/python_text.h"
@@ -58,6 +59,7 @@ void TextTask::visit(OptionVisitor& v) {
   v("chat_after", chat_.after, "text behind them");
   if (limit_ < 0) v.reject("limit", "expected 0 (all) or more");
   if (max_length_ < 0 || max_length_ == 1) v.reject("max_length", "expected 0 or at least 2");
+  check_at_most(v, "max_length", max_length_, kMostTokens);
 }
 
 std::string TextTask::summary() const {
