@@ -19,6 +19,8 @@
 #include "experiments/plan.h"
 #include "experiments/results_folder.h"
 #include "experiments/runner.h"
+#include "experiments/sampled_text.h"
+#include "experiments/sweep_progress.h"
 
 namespace wkvq {
 
@@ -47,6 +49,8 @@ ResolvedSweep resolve(const SweepOptions& options, Session& session) {
     sweep.runs.push_back({.config = read_run_config(planned.config)});
     if (!options.device.empty()) sweep.runs.back().config.model.device = options.device;
   }
+  // Nor does a length that does not fit cost the time of sampling text for the runs before.
+  for (const ResolvedRun& run : sweep.runs) check_sampled_text(run.config, session);
   for (size_t i = 0; i < sweep.runs.size(); ++i) {
     ResolvedRun& run = sweep.runs[i];
     run.fingerprints = fingerprints_of(run.config, session);
@@ -73,10 +77,10 @@ void warn_of_overlap(const RunConfig& config, Session& session, std::set<std::st
 }
 
 /// Executes one run into its file. Returns the error, empty where there was none.
-std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& session) {
+std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& session,
+                    const SweepOptions& options, SweepProgress& progress) {
   RunFileWriter writer(run.path, {run.id, sweep.file.name, run.config.canonical_yaml()});
-  Progress progress(run.id, static_cast<int64_t>(run.config.evaluations.size()) +
-                                session.model(run.config.model).checkpoint->config().layers);
+  progress.begin(run.id);
   record_fingerprints(writer, run.fingerprints);
   std::filesystem::path partial = run.path;
   partial += ".partial";
@@ -86,8 +90,8 @@ std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& sessi
   try {
     execute_run(
         run.config, session, writer,
-        [&](double done, int64_t) {
-          progress.reach(done);
+        [&](double share) {
+          progress.reach(share);
           // A flush a second tells a living run from a dead one; more would only cost time.
           const auto now = std::chrono::steady_clock::now();
           if (now - beat < std::chrono::seconds(1)) return;
@@ -98,17 +102,39 @@ std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& sessi
   } catch (const std::exception& error) {
     const std::string text = failure_text(error);
     writer.fail(text);
+    progress.end("failed");
     return text;
   }
   writer.finish();
   learned.discard();
+  progress.end(options.main_figure ? options.main_figure(run.path) : "done");
   return {};
+}
+
+/// Says what is to be done on what, and tells `progress` how much work it is.
+void announce(const ResolvedSweep& sweep, const SweepOptions& options, Session& session,
+              SweepProgress& progress, std::ostream& out) {
+  std::set<std::string> models;
+  size_t coming = 0;
+  for (size_t i = 0; i < sweep.runs.size(); ++i) {
+    const ResolvedRun& run = sweep.runs[i];
+    if (run.done && !options.force) continue;
+    ++coming;
+    models.insert(model_line(run.config.model, session));
+    progress.expect(i,
+                    estimated_work(run.config, session, prepare_evaluations(run.config, session)));
+  }
+  if (coming == 0) return;
+  fmt::print(out, "sweep {}: {} runs, {} to do\n", sweep.file.name, sweep.runs.size(), coming);
+  for (const std::string& model : models) fmt::print(out, "model {}\n", model);
+  out.flush();
 }
 
 }  // namespace
 
 int plan_command(const SweepOptions& options, std::ostream& out) {
   Session session(cache_folder(options.results), options.data);
+  session.show_progress(ProgressSink::standard_error());
   const ResolvedSweep sweep = resolve(options, session);
   size_t done = 0;
   for (const ResolvedRun& run : sweep.runs) {
@@ -126,9 +152,12 @@ int plan_command(const SweepOptions& options, std::ostream& out) {
 int run_command(const SweepOptions& options, std::ostream& out) {
   require_writable(options.results);
   Session session(cache_folder(options.results), options.data);
+  session.show_progress(ProgressSink::standard_error());
   ResolvedSweep sweep = resolve(options, session);
   size_t failed = 0, skipped = 0;
   std::set<std::string> told;
+  SweepProgress progress(sweep.runs.size(), ProgressSink::standard_error());
+  announce(sweep, options, session, progress, out);
   for (ResolvedRun& run : sweep.runs) {
     if (run.done && !options.force) {
       ++skipped;
@@ -136,7 +165,7 @@ int run_command(const SweepOptions& options, std::ostream& out) {
       continue;
     }
     warn_of_overlap(run.config, session, told);
-    const std::string error = execute(sweep, run, session);
+    const std::string error = execute(sweep, run, session, options, progress);
     if (error.empty()) {
       if (options.on_done) options.on_done(run.path);
       continue;

@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "core/base/error.h"
+#include "core/base/progress.h"
 #include "core/packed_file.h"
 #include "core/torch_headers.h"
 #include "experiments/quantized_model.h"
@@ -24,6 +25,7 @@ int pack_command(const PackOptions& options, std::ostream& report) {
         "pack: method.activation quantizes the inputs of linears, which packed files do "
         "not hold; expected activation: {{bits: 16}}");
   Session session(cache_folder(options.results));
+  session.show_progress(ProgressSink::standard_error());
   const std::vector<QuantizedBlock> blocks = quantize_model(request, config, session);
   write_packed_file(options.out, blocks,
                     {.model_fingerprint = session.model(config.model).fingerprint,

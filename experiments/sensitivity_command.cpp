@@ -13,6 +13,7 @@
 #include "experiments/plan.h"
 #include "experiments/results_folder.h"
 #include "experiments/runner.h"
+#include "experiments/sampled_text.h"
 #include "experiments/sensitivity.h"
 
 namespace wkvq {
@@ -55,12 +56,14 @@ void write_probes(const SensitivityPlan& plan, Session& session, const std::stri
 int sensitivity_command(const SweepOptions& options, std::ostream& out) {
   require_writable(options.results);
   Session session(cache_folder(options.results), options.data);
+  session.show_progress(ProgressSink::standard_error());
   const SweepFile file = load_sweep(options.file, options.overrides);
   SensitivityPlan plan = read_sensitivity(only_run(file).config);
   if (!options.device.empty()) {
     plan.run.model.device = options.device;
     for (ProbeSetting& setting : plan.settings) setting.config.model.device = options.device;
   }
+  check_sampled_text(plan.run, session);
   check_sensitivity(plan, session);
   const Fingerprints fingerprints = fingerprints_of(plan.run, session);
   std::vector<std::string> identity{plan.canonical_yaml(), fingerprints.model};

@@ -15,6 +15,10 @@ class Awq final : public WeightMethod {
  public:
   std::string summary() const override;
   CalibrationNeeds calibration_needs() const override;
+  /// A grid of scales and one of clippings.
+  double calibration_passes() const override {
+    return static_cast<double>((scale_ ? ratios_ : 0) + (clip_ ? 10 : 0) + 3);
+  }
 
  protected:
   void visit_own(OptionVisitor& v) override;

@@ -10,6 +10,7 @@ class LearnedMethod : public WeightMethod {
  public:
   CalibrationNeeds calibration_needs() const final { return CalibrationNeeds::kBothChains; }
   bool chain_sees_cache() const final { return true; }
+  double calibration_passes() const final;
   void check(const ModelConfig& model) const final;
   void calibrate(BlockContext& context, Recorder& recorder) final;
 
