@@ -27,13 +27,14 @@ if [[ -z $commands ]]; then
 fi
 [[ -x build/wkvq ]] || { echo "reproduce: no build/wkvq; scripts/quickstart.sh builds it" >&2; exit 2; }
 
-# The documented command on other folders; of a report the rows for a program.
+# The documented commands on another results folder; of a report the rows for a program.
 wkvq() {
-  case $1 in
-    report) shift; build/wkvq report --format csv "${@/#results\//$RESULTS/}" > "$RESULTS/$name.csv" ;;
-    *) build/wkvq "${@//=results\//=$RESULTS/}" --results "$RESULTS" ;;
-  esac
+  if [[ $1 == report ]]; then
+    build/wkvq "$@" --format csv > "$RESULTS/$name.csv"
+  else
+    build/wkvq "$@" --results "$RESULTS"
+  fi
 }
 mkdir -p "$RESULTS"
-eval "$commands"
+eval "${commands//results\//$RESULTS/}"
 python3 scripts/compare_figures.py "docs/ablations/$name.csv" "$RESULTS/$name.csv" ${2:+"$2"}
