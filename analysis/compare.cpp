@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <numbers>
+#include <numeric>
 
-#include "analysis/paired_rows.h"
 #include "core/base/error.h"
 #include "core/base/probe.h"
 
@@ -56,33 +56,6 @@ std::vector<std::pair<const Evaluation*, const Evaluation*>> pairs_of(Evaluation
   return pairs;
 }
 
-Comparison compare_rows(const EvaluationRows& first, const EvaluationRows& second,
-                        const BootstrapOptions& bootstrap) {
-  const PairedRows rows = pair_rows(first, second);
-  Comparison result{.first = first.evaluation,
-                    .second = second.evaluation,
-                    .value = rows.value,
-                    .unit = rows.unit,
-                    .cluster = rows.cluster,
-                    .clusters = static_cast<int64_t>(rows.sums.weight.size())};
-  result.difference = paired_difference(rows.sums, bootstrap);
-  if (result.first.metric == "bits_per_byte") {
-    result.value = "bits";
-    for (double* part : {&result.difference.value, &result.difference.standard_error,
-                         &result.difference.low, &result.difference.high})
-      *part /= std::numbers::ln2;
-  }
-  if (rows.items.empty()) return result;
-  for (size_t i = 0; i < rows.items.size(); ++i) {
-    const bool before = rows.sums.first[i] > 0, after = rows.sums.second[i] > 0;
-    if (before && !after) result.right_to_wrong.push_back(rows.items[i]);
-    if (!before && after) result.wrong_to_right.push_back(rows.items[i]);
-  }
-  result.flips = mcnemar(static_cast<int64_t>(result.right_to_wrong.size()),
-                         static_cast<int64_t>(result.wrong_to_right.size()));
-  return result;
-}
-
 RunSummary read_done(const std::filesystem::path& path) {
   RunSummary run = read_run(path);
   if (run.status != "done")
@@ -115,6 +88,46 @@ RunComparison compare_unprotected(const CompareOptions& options) {
 }
 
 }  // namespace
+
+std::string unit_of(const Comparison& one) {
+  if (one.value == "nll" || one.value == "kl") return "nats a " + one.unit;
+  if (one.value == "bits") return "bits a byte";
+  return one.value == "score" ? "score" : "share of " + one.unit + "s";
+}
+
+Comparison compare_rows(const EvaluationRows& first, const EvaluationRows& second,
+                        const BootstrapOptions& bootstrap) {
+  const PairedRows rows = pair_rows(first, second);
+  Comparison result{.first = first.evaluation,
+                    .second = second.evaluation,
+                    .value = rows.value,
+                    .unit = rows.unit,
+                    .cluster = rows.cluster,
+                    .clusters = static_cast<int64_t>(rows.sums.weight.size())};
+  const auto mean = [&](const std::vector<double>& sums) {
+    return std::reduce(sums.begin(), sums.end()) /
+           std::reduce(rows.sums.weight.begin(), rows.sums.weight.end());
+  };
+  result.first_mean = mean(rows.sums.first);
+  result.second_mean = mean(rows.sums.second);
+  result.difference = paired_difference(rows.sums, bootstrap);
+  if (result.first.metric == "bits_per_byte") {
+    result.value = "bits";
+    for (double* part :
+         {&result.first_mean, &result.second_mean, &result.difference.value,
+          &result.difference.standard_error, &result.difference.low, &result.difference.high})
+      *part /= std::numbers::ln2;
+  }
+  if (rows.items.empty()) return result;
+  for (size_t i = 0; i < rows.items.size(); ++i) {
+    const bool before = rows.sums.first[i] > 0, after = rows.sums.second[i] > 0;
+    if (before && !after) result.right_to_wrong.push_back(rows.items[i]);
+    if (!before && after) result.wrong_to_right.push_back(rows.items[i]);
+  }
+  result.flips = mcnemar(static_cast<int64_t>(result.right_to_wrong.size()),
+                         static_cast<int64_t>(result.wrong_to_right.size()));
+  return result;
+}
 
 RunComparison compare_runs(const CompareOptions& options) {
   if (!options.kv_modes.empty() && options.kv_modes.size() != 2)

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/paired_rows.h"
 #include "analysis/paired_statistics.h"
 #include "core/base/run_summary.h"
 
@@ -28,10 +29,18 @@ struct Comparison {
   /// As in PairedRows; `value` is "bits" for bits_per_byte, whose rows are in nats.
   std::string value, unit, cluster;
   int64_t clusters = 0;
-  PairedDifference difference;   ///< of value a unit: nats a token, share of items, ...
-  std::optional<McNemar> flips;  ///< where items are right or wrong
+  double first_mean = 0, second_mean = 0;  ///< of value a unit, over the paired rows
+  PairedDifference difference;             ///< of value a unit: nats a token, share of items, ...
+  std::optional<McNemar> flips;            ///< where items are right or wrong
   std::vector<std::string> right_to_wrong, wrong_to_right;  ///< ids of items
 };
+
+/// "nats a token", "share of items", ...: what the difference is in.
+std::string unit_of(const Comparison& one);
+
+/// Pairs `first` with `second` row by row. ConfigError where they cannot be paired.
+Comparison compare_rows(const EvaluationRows& first, const EvaluationRows& second,
+                        const BootstrapOptions& bootstrap);
 
 /// An evaluation that could not be compared.
 struct Refusal {

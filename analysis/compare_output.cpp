@@ -1,6 +1,6 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -22,24 +22,30 @@ std::string interval(const PairedDifference& difference) {
   return fmt::format("{:.4g} .. {:.4g}", difference.low, difference.high);
 }
 
-/// "nats a token": what the difference is in.
-std::string unit_of(const Comparison& one) {
-  if (one.value == "nll" || one.value == "kl") return "nats a " + one.unit;
-  if (one.value == "bits") return "bits a byte";
-  return one.value == "score" ? "score" : "share of " + one.unit + "s";
+/// What a perplexity of `mean` nats is worth in the unit of its difference; empty elsewhere.
+std::string nats_of(const Comparison& one, const Evaluation& evaluation, double mean) {
+  if (one.value != "nll") return "-";
+  // d ln(perplexity) = d perplexity / perplexity.
+  return format_measurement(mean, evaluation.stderr_ / evaluation.value);
 }
 
 TextTable difference_table(const RunComparison& runs) {
-  TextTable table{
-      {"evaluation", "kv A", "kv B", "A", "B", "B - A", "95 %", "unit", "clusters"}, {}, 1};
+  TextTable table{{"evaluation", "kv A", "kv B", "A", "B"}, {}, 1};
+  const bool nats = std::ranges::any_of(runs.comparisons,
+                                        [](const Comparison& one) { return one.value == "nll"; });
+  if (nats) table.headers.insert(table.headers.end(), {"A, nats", "B, nats"});
+  table.headers.insert(table.headers.end(), {"B - A", "95 %", "unit", "clusters"});
   for (const Comparison& one : runs.comparisons) {
-    const std::string name = one.first.metric + " " + one.first.dataset;
-    table.rows.push_back(
-        {printable(name), printable(one.first.kv_mode), printable(one.second.kv_mode),
-         format_measurement(one.first.value, one.first.stderr_),
-         format_measurement(one.second.value, one.second.stderr_),
-         format_measurement(one.difference.value, one.difference.standard_error),
-         interval(one.difference), unit_of(one), fmt::format("{} {}s", one.clusters, one.cluster)});
+    auto& row = table.rows.emplace_back();
+    row = {printable(one.first.metric + " " + one.first.dataset), printable(one.first.kv_mode),
+           printable(one.second.kv_mode), format_measurement(one.first.value, one.first.stderr_),
+           format_measurement(one.second.value, one.second.stderr_)};
+    if (nats)
+      row.insert(row.end(), {nats_of(one, one.first, one.first_mean),
+                             nats_of(one, one.second, one.second_mean)});
+    row.insert(row.end(), {format_measurement(one.difference.value, one.difference.standard_error),
+                           interval(one.difference), unit_of(one),
+                           fmt::format("{} {}s", one.clusters, one.cluster)});
   }
   return table;
 }
@@ -58,13 +64,20 @@ TextTable flip_table(const RunComparison& runs) {
   return table;
 }
 
+/// A number alone would read as a count.
+std::string item_name(const std::string& item) {
+  const bool number = item.find_first_not_of("0123456789") == std::string::npos;
+  return number ? "#" + item : item;
+}
+
+/// "2 items (#0, #3)".
 std::string item_list(const std::vector<std::string>& items, bool all) {
-  if (items.empty()) return "none";
+  if (items.empty()) return "no item";
   const size_t shown = all ? items.size() : std::min(items.size(), kItemsShown);
-  std::string text = printable(fmt::format(
-      "{}", fmt::join(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(shown), ", ")));
-  if (shown < items.size()) text += fmt::format(", ... ({} more: --items)", items.size() - shown);
-  return text;
+  std::string text = fmt::format("{} item{} (", items.size(), items.size() == 1 ? "" : "s");
+  for (size_t i = 0; i < shown; ++i) text += (i ? ", " : "") + item_name(items[i]);
+  if (shown < items.size()) text += fmt::format(", ... {} more: --items", items.size() - shown);
+  return printable(text + ")");
 }
 
 ordered_json as_json(const Comparison& one) {
@@ -79,6 +92,8 @@ ordered_json as_json(const Comparison& one) {
                          {"value_b", one.second.value},
                          {"stderr_b", one.second.stderr_},
                          {"unit", unit_of(one)},
+                         {"mean_a", one.first_mean},
+                         {"mean_b", one.second_mean},
                          {"difference", one.difference.value},
                          {"stderr", one.difference.standard_error},
                          {"interval_95", {one.difference.low, one.difference.high}},

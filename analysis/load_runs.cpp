@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "analysis/dotted_key.h"
 #include "core/base/error.h"
 #include "core/base/probe.h"
 
@@ -69,6 +70,11 @@ bool value_less(const AttributeValue* a, const AttributeValue* b) {
   return as_text(*a) < as_text(*b);
 }
 
+bool setting_less(const std::string& key, const AttributeValue* a, const AttributeValue* b) {
+  const bool numbers = a && b && as_number(*a) && as_number(*b);
+  return numbers && ends_with_part(key, "bits") ? value_less(b, a) : value_less(a, b);
+}
+
 const AttributeValue* config_value(const RunSummary& run, const std::string& key) {
   for (const auto& [name, value] : run.config)
     if (name == key) return &value;
@@ -129,8 +135,8 @@ std::vector<RunSummary> load_runs(const std::vector<fs::path>& paths) {
     for (const std::string& key : keys) {
       const AttributeValue* x = config_value(a, key);
       const AttributeValue* y = config_value(b, key);
-      if (value_less(x, y)) return true;
-      if (value_less(y, x)) return false;
+      if (setting_less(key, x, y)) return true;
+      if (setting_less(key, y, x)) return false;
     }
     return false;
   });

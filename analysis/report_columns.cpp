@@ -27,7 +27,7 @@ ReportColumn column_of(const Evaluation& evaluation) {
 bool same_number(const ReportColumn& column, const Evaluation& evaluation) {
   return column.name == evaluation.name && column.metric == evaluation.metric &&
          column.dataset == evaluation.dataset && column.convention == evaluation.convention &&
-         (column.mode_by_row || column.kv_mode == evaluation.kv_mode);
+         column.kv_mode == evaluation.kv_mode;
 }
 
 /// What `run` has for each column that is no evaluation, as text.
@@ -107,43 +107,6 @@ std::vector<ReportColumn> default_columns(const std::vector<RunSummary>& runs,
   return columns;
 }
 
-void show_modes_by_row(const std::vector<RunSummary>& runs, std::vector<ReportColumn>& columns) {
-  std::vector<ReportColumn> kept;
-  for (ReportColumn& column : columns) {
-    const auto twin = std::find_if(kept.begin(), kept.end(), [&](const ReportColumn& other) {
-      return other.kind == Kind::kEvaluation && other.kind == column.kind &&
-             other.name == column.name && other.metric == column.metric &&
-             other.dataset == column.dataset && other.convention == column.convention &&
-             other.kv_mode != column.kv_mode;
-    });
-    if (twin == kept.end())
-      kept.push_back(std::move(column));
-    else
-      twin->mode_by_row = true;
-  }
-  std::vector<ReportColumn> modes;
-  for (const ReportColumn& column : kept) {
-    if (!column.mode_by_row) continue;
-    const auto agrees = [&](const ReportColumn& mode) {
-      return std::all_of(runs.begin(), runs.end(), [&](const RunSummary& run) {
-        const Evaluation* evaluation = evaluation_of(run, column);
-        const auto shown = value_of(run, mode);
-        return !evaluation || !shown || *shown == AttributeValue(evaluation->kv_mode);
-      });
-    };
-    auto mode = std::find_if(modes.begin(), modes.end(), agrees);
-    if (mode == modes.end()) mode = modes.insert(mode, plain_column(Kind::kMode, "kv mode"));
-    mode->members.push_back(column.name);
-  }
-  if (modes.size() > 1)
-    for (ReportColumn& mode : modes)
-      mode.label = fmt::format("kv mode of {}", fmt::join(mode.members, ", "));
-  const auto first = std::find_if(kept.begin(), kept.end(),
-                                  [](auto& column) { return column.kind == Kind::kEvaluation; });
-  kept.insert(first, modes.begin(), modes.end());
-  columns = std::move(kept);
-}
-
 void shorten_labels(std::vector<ReportColumn>& columns) {
   for (ReportColumn& column : columns) {
     if (column.kind != Kind::kConfig) continue;
@@ -183,8 +146,10 @@ std::optional<AttributeValue> value_of(const RunSummary& run, const ReportColumn
 }
 
 const Evaluation* evaluation_of(const RunSummary& run, const ReportColumn& column) {
-  for (const Evaluation& evaluation : run.evaluations)
-    if (same_number(column, evaluation)) return &evaluation;
+  for (const Evaluation& evaluation : run.evaluations) {
+    const auto same = [&](const ReportColumn& one) { return same_number(one, evaluation); };
+    if (same(column) || std::ranges::any_of(column.also, same)) return &evaluation;
+  }
   return nullptr;
 }
 

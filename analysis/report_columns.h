@@ -8,10 +8,11 @@
 
 namespace wkvq {
 
-/// One column of a report. Numbers of different metric, dataset or convention never share one,
-/// whatever their evaluation is called; neither do KV modes, unless each row says its own.
+/// One column of a report. Numbers of different metric or dataset never share one, whatever their
+/// evaluation is called; neither do KV modes and conventions, unless each row says its own.
 struct ReportColumn {
-  enum class Kind { kRun, kConfig, kMode, kEvaluation, kCost };
+  /// kDifference: of the evaluation that the column else is, to that of the baseline.
+  enum class Kind { kRun, kConfig, kMode, kEvaluation, kDifference, kCost };
   Kind kind = Kind::kRun;
   std::string name;  ///< run_id, status, ...; configuration key; evaluation; cost
   std::string label;
@@ -20,6 +21,8 @@ struct ReportColumn {
   std::string kv_mode;
   std::string convention;
   bool mode_by_row = false;          ///< any KV mode; a kMode column says which
+  bool convention_by_row = false;    ///< any convention; each cell says which
+  std::vector<ReportColumn> also;    ///< further evaluations, of other runs, in the same column
   std::vector<std::string> members;  ///< kMode: the evaluations whose mode it says
 };
 
@@ -39,18 +42,13 @@ std::vector<ReportColumn> default_columns(const std::vector<RunSummary>& runs,
 /// Every distinct evaluation among the runs; those of one name stand together.
 std::vector<ReportColumn> evaluation_columns(const std::vector<RunSummary>& runs);
 
-/// Evaluations that differ between the runs in nothing but the KV mode become one column; a column
-/// before the evaluations then says each row's mode. (Side by side, a sweep over modes would leave
-/// most cells empty.)
-void show_modes_by_row(const std::vector<RunSummary>& runs, std::vector<ReportColumn>& columns);
-
 /// Every configuration label as short as it stays unambiguous: method.kv.bits becomes kv.bits.
 void shorten_labels(std::vector<ReportColumn>& columns);
 
 /// What `run` has for a column that is no evaluation.
 std::optional<AttributeValue> value_of(const RunSummary& run, const ReportColumn& column);
 
-/// Null where `run` has no such evaluation.
+/// Null where `run` has none of the column's evaluations.
 const Evaluation* evaluation_of(const RunSummary& run, const ReportColumn& column);
 
 }  // namespace wkvq

@@ -32,7 +32,9 @@ bool is_numeric(const TextTable& table, size_t column) {
     if (cell.empty() || cell == "-") continue;
     const size_t first = cell.find_first_not_of("+-.");
     const bool digit = first < cell.size() && cell[first] >= '0' && cell[first] <= '9';
-    if (!digit && cell != "nan" && cell != "inf" && cell != "-inf") return false;
+    const bool special = cell == "nan" || cell == "inf" || cell == "-inf" ||
+                         cell.starts_with("not finite") || cell.starts_with("unknown (nan)");
+    if (!digit && !special) return false;
     any = true;
   }
   return any;

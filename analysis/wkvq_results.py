@@ -1,5 +1,6 @@
 """Reads wkvq run files (results/README.md) into plain Python, numpy and, where wanted, pandas."""
 
+import warnings
 from pathlib import Path
 
 import h5py
@@ -30,6 +31,9 @@ def load(path):
         run = _attributes(file)
         if run.get("schema") != SCHEMA:
             raise ValueError(f"{path}: schema {run.get('schema')!r}; expected {SCHEMA!r}")
+        for name in ("run_id", "sweep", "status"):
+            if name not in run:
+                raise ValueError(f"{path}: no attribute {name!r}; damaged")
         run["path"] = str(path)
         run["config"] = _attributes(file["config"])
         run["evaluation"] = {
@@ -70,17 +74,29 @@ def arrays(path, group):
         }
 
 
+def runs(folder):
+    """Every run below a folder as load() gives it; a file that cannot be read is warned about and left out."""
+    found = []
+    for path in sorted(Path(folder).rglob("*.h5")):
+        try:
+            found.append(load(path))
+        except (OSError, KeyError, ValueError, RuntimeError) as error:
+            warnings.warn(f"{path} is left out: {error}", stacklevel=2)
+    return found
+
+
 def frame(folder):
-    """A pandas table of all finished runs below a folder, one row an evaluation."""
+    """A pandas table of all finished runs below a folder, one row an evaluation: settings, costs ("cost.seconds_blocks",
+    ...) and the evaluation's own attributes."""
     import pandas
 
     table = []
-    for path in sorted(Path(folder).rglob("*.h5")):
-        run = load(path)
+    for run in runs(folder):
         if run["status"] != "done":
             continue
         facts = {"run_id": run["run_id"], "sweep": run["sweep"]}
         facts.update({key: value for key, value in run["config"].items() if key != "yaml"})
+        facts.update({f"cost.{key}": value for key, value in run["cost"].items()})
         for name, evaluation in run["evaluation"].items():
             table.append({**facts, "evaluation": name, **evaluation})
     return pandas.DataFrame(table)

@@ -85,6 +85,7 @@ std::vector<std::vector<int32_t>> sample_text(ModelSource& source, const SampleO
         texts[static_cast<size_t>(first + i)].push_back(
             static_cast<int32_t>(drawn[static_cast<size_t>(i)]));
       tokens = at::tensor(drawn, at::kLong).unsqueeze(1);
+      if (options.on_tokens) options.on_tokens(first * (options.length - 1) + batch * t);
     }
   }
   return texts;

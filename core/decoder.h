@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <vector>
 
 #include "core/block_cache.h"
@@ -37,6 +38,8 @@ struct SampleOptions {
   int64_t length = 512;  ///< tokens of a sequence, the start token included
   int64_t seed = 0;
   int64_t start_token = 0;
+  /// Told the tokens sampled so far, of count * (length - 1); may be empty.
+  std::function<void(int64_t done)> on_tokens = {};
 };
 
 /// Sequences sampled from the full-precision model at temperature 1; each begins with the start

@@ -84,6 +84,11 @@ class Method {
   /// Whether calibration text reaches the next block through the quantized cache, under the view of
   /// kv(), or through one in full precision.
   virtual bool chain_sees_cache() const { return false; }
+  /// How many passes of the calibration text through a block calibrate() is about worth, for
+  /// progress and remaining time.
+  virtual double calibration_passes() const {
+    return calibration_needs() == CalibrationNeeds::kNone ? 0 : 3;
+  }
   /// Throws ConfigError where the options do not fit the model; before any work.
   virtual void check(const ModelConfig& model) const = 0;
   /// What a user should know of the options on this model and `calibration_tokens` tokens of

@@ -61,6 +61,8 @@ class Dataset {
   virtual std::string summary() const = 0;
   /// Short name used in metric names, e.g. "wikitext2" or the stem of a file.
   virtual std::string label() const = 0;
+  /// Whether load() lets the model write its text, which takes long.
+  virtual bool is_sampled() const { return false; }
   /// Throws ConfigError where files are missing, malformed or hold ids outside the vocabulary.
   virtual Corpus load(const DatasetContext& context) const = 0;
 };

@@ -16,6 +16,7 @@ class SelfDataset final : public Dataset {
   void visit(OptionVisitor& v) override;
   std::string summary() const override;
   std::string label() const override;
+  bool is_sampled() const override { return true; }
   Corpus load(const DatasetContext& context) const override;
 
  private:

@@ -14,6 +14,7 @@
 
 #include "analysis/compare.h"
 #include "analysis/lm_eval_json.h"
+#include "analysis/main_figure.h"
 #include "analysis/report.h"
 #include "analysis/show.h"
 #include "core/base/error.h"
@@ -49,7 +50,8 @@ void add_report_options(CLI::App& command, ReportOptions& options) {
       ->check(CLI::IsMember({"table", "markdown", "csv", "json"}))
       ->capture_default_str();
   command
-      .add_option("--columns", options.columns, "configuration keys, evaluations, facts of the run")
+      .add_option("--columns", options.columns,
+                  "configuration keys, evaluations or their metrics, facts of the run, cost.NAME")
       ->delimiter(',');
   command.add_flag("--published", options.published,
                    "also published numbers of the same settings (table, markdown)");
@@ -57,6 +59,13 @@ void add_report_options(CLI::App& command, ReportOptions& options) {
   command.add_option(
       "--draws", options.draws,
       "mean and spread over the values of this configuration key (calibration.seed)");
+  command.add_option("--baseline", options.baseline,
+                     "paired differences to a run: its id (or a shell pattern), its file, or auto "
+                     "(full precision)");
+  command
+      .add_option("--pivot", options.pivot,
+                  "ROW,COL: a two-way table of one evaluation over two columns (table, markdown)")
+      ->delimiter(',');
   command.add_option("--width", options.width, "columns of the terminal")->capture_default_str();
 }
 
@@ -107,6 +116,7 @@ void add_run(CLI::App& app, Action& action) {
   add_sweep_options(command, *options);
   add_only_option(command, *options);
   command.add_flag("--force", options->force, "run again what is done");
+  options->main_figure = main_figure;
   command.add_flag_callback(
       "--lm-eval-json", [options] { options->on_done = write_lm_eval_json; },
       "also lm-evaluation-harness's JSON beside each run file, of runs done before too");

@@ -19,6 +19,8 @@ struct SweepOptions {
   bool force = false;                  ///< run again what is done
   /// Called with the file of each selected run that is done, now or before.
   std::function<void(const std::filesystem::path&)> on_done = {};
+  /// The main number of a finished run's file, shown beside it; empty: none is.
+  std::function<std::string(const std::filesystem::path&)> main_figure = {};
 };
 
 /// Lists the runs of a sweep with their ids, what is done and the estimated memory. Returns the

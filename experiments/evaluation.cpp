@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <numeric>
+#include <thread>
 
 #include "core/base/hash.h"
 #include "core/batches.h"
@@ -95,8 +97,11 @@ Stream embed_stream(const ModelSource& source, const PreparedEvaluation& prepare
 }
 
 std::vector<at::Tensor> decode_stream(ModelSource& source, const PreparedEvaluation& prepared,
-                                      const std::vector<QuantizedBlock>& blocks) {
+                                      const std::vector<QuantizedBlock>& blocks,
+                                      const ShareTold& told) {
   std::vector<at::Tensor> hidden;
+  int64_t done = 0, all = 0;
+  for (const RequestBatch& batch : prepared.batches) all += batch.tokens.numel();
   for (const RequestBatch& batch : prepared.batches) {
     Decoder decoder(source, blocks, batch.view, prepared.entry->storage);
     std::vector<at::Tensor> steps;
@@ -105,6 +110,8 @@ std::vector<at::Tensor> decode_stream(ModelSource& source, const PreparedEvaluat
       const int64_t n = t == 0 ? std::clamp<int64_t>(batch.view.prefill, 1, length) : 1;
       steps.push_back(decoder.step(batch.tokens.narrow(1, t, n)));
       t += n;
+      done += n * batch.tokens.size(0);
+      if (told) told(static_cast<double>(done) / static_cast<double>(all));
     }
     hidden.push_back(at::cat(steps, 1));
   }
@@ -113,14 +120,20 @@ std::vector<at::Tensor> decode_stream(ModelSource& source, const PreparedEvaluat
 
 std::vector<Scored> score_evaluation(const Head& head, const PreparedEvaluation& prepared,
                                      const std::vector<at::Tensor>& hidden,
-                                     const std::vector<at::Tensor>& reference) {
+                                     const std::vector<at::Tensor>& reference,
+                                     const ShareTold& told) {
   std::vector<Scored> scored(prepared.requests().size());
+  std::atomic<size_t> done = 0;
+  const auto caller = std::this_thread::get_id();
   for_each_batch(prepared.batches.size(), head.device(), [&](size_t i) {
     const RequestBatch& batch = prepared.batches[i];
     std::vector<Scored> answers = score_batch(
         head, prepared.requests(), batch, hidden[i],
         {reference.empty() ? at::Tensor() : reference[i], prepared.task().needs_greedy()});
     for (size_t k = 0; k < answers.size(); ++k) scored[batch.requests[k]] = std::move(answers[k]);
+    const size_t now = ++done;
+    if (told && std::this_thread::get_id() == caller)
+      told(static_cast<double>(now) / static_cast<double>(prepared.batches.size()));
   });
   return scored;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -34,11 +35,15 @@ std::vector<PreparedEvaluation> prepare_evaluations(const RunConfig& config, Ses
 /// hidden states, one batch's activations and the logits being scored. An estimate.
 double estimated_bytes(const RunConfig& config, Session& session);
 
+/// Told which share of a piece of work is done, 0 to 1, by the thread that began it; may be empty.
+using ShareTold = std::function<void(double share)>;
+
 /// Scores an entry from the hidden states that left the last block, one tensor a batch; `reference`
 /// is empty or those of the full precision model.
 std::vector<Scored> score_evaluation(const Head& head, const PreparedEvaluation& prepared,
                                      const std::vector<at::Tensor>& hidden,
-                                     const std::vector<at::Tensor>& reference);
+                                     const std::vector<at::Tensor>& reference,
+                                     const ShareTold& told = {});
 
 /// The batches of `prepared` embedded, ready for the blocks.
 Stream embed_stream(const ModelSource& source, const PreparedEvaluation& prepared,
@@ -47,6 +52,7 @@ Stream embed_stream(const ModelSource& source, const PreparedEvaluation& prepare
 /// The hidden states of `prepared` through the quantized blocks token by token; blocks and caches
 /// are of the entry's storage.
 std::vector<at::Tensor> decode_stream(ModelSource& source, const PreparedEvaluation& prepared,
-                                      const std::vector<QuantizedBlock>& blocks);
+                                      const std::vector<QuantizedBlock>& blocks,
+                                      const ShareTold& told = {});
 
 }  // namespace wkvq

@@ -10,6 +10,7 @@
 #include "core/base/heap.h"
 #include "core/base/model_path.h"
 #include "core/base/option_limits.h"
+#include "core/base/progress.h"
 #include "core/generator.h"
 #include "core/torch_headers.h"
 #include "datasets/corpus.h"
@@ -119,6 +120,7 @@ int generate_command(const GenerateOptions& options, std::ostream& out, std::ost
   const Quantization quantization(options);
   const RunConfig& config = quantization.config;
   Session session(cache_folder(options.results));
+  session.show_progress(ProgressSink::standard_error());
   LoadedModel& model = session.model(config.model);
   const std::vector<int32_t> tokens = prompt_tokens(options, config, model);
   const auto length = static_cast<int64_t>(tokens.size());

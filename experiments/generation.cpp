@@ -73,7 +73,8 @@ double cache_bytes_at_most(const ModelConfig& config, double element_bytes,
 }
 
 std::vector<Scored> generate_answers(LoadedModel& model, const PreparedEvaluation& prepared,
-                                     const std::vector<QuantizedBlock>& blocks) {
+                                     const std::vector<QuantizedBlock>& blocks,
+                                     const ShareTold& told) {
   const std::vector<Request>& requests = prepared.requests();
   std::vector<size_t> order(requests.size());
   std::iota(order.begin(), order.end(), 0);
@@ -87,9 +88,19 @@ std::vector<Scored> generate_answers(LoadedModel& model, const PreparedEvaluatio
     const std::vector<size_t> chosen(order.begin() + static_cast<std::ptrdiff_t>(first),
                                      order.begin() + static_cast<std::ptrdiff_t>(last));
     Chosen made = choose(model, prepared, chosen);
+    // Those that are done, and of these as far as the longest is.
+    std::vector<int64_t> written_of(chosen.size());
+    const auto tell = [&](const WrittenToken& token) {
+      if (!told) return;
+      const int64_t most = std::max<int64_t>(1, made.prompts[token.prompt].max_tokens);
+      const double part = static_cast<double>(++written_of[token.prompt]) /
+                          static_cast<double>(most) * static_cast<double>(chosen.size());
+      told((static_cast<double>(first) + part) / static_cast<double>(order.size()));
+    };
     const auto written = generator.generate(
         made.prompts, {.end_tokens = end_tokens(model.source->config(), model.tokenizer.get()),
                        .on_token = [&](const WrittenToken& token) {
+                         tell(token);
                          std::optional<GeneratedText>& text = made.texts[token.prompt];
                          return !text || text->push(token.token);
                        }});

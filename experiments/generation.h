@@ -28,6 +28,7 @@ double cache_bytes_at_most(const ModelConfig& config, double element_bytes,
 /// Longer prompts go first, `kPromptsTogether` at a time; blocks and caches are of the entry's
 /// storage.
 std::vector<Scored> generate_answers(LoadedModel& model, const PreparedEvaluation& prepared,
-                                     const std::vector<QuantizedBlock>& blocks);
+                                     const std::vector<QuantizedBlock>& blocks,
+                                     const ShareTold& told = {});
 
 }  // namespace wkvq

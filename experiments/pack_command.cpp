@@ -6,6 +6,7 @@
 
 #include "core/base/error.h"
 #include "core/base/interrupt.h"
+#include "core/base/progress.h"
 #include "core/packed_file.h"
 #include "core/torch_headers.h"
 #include "experiments/quantized_model.h"
@@ -26,6 +27,7 @@ int pack_command(const PackOptions& options, std::ostream& report) {
         "not hold; expected activation: {{bits: 16}}");
   const InterruptHandler interrupts("wkvq: stopped; no packed file was written");
   Session session(cache_folder(options.results));
+  session.show_progress(ProgressSink::standard_error());
   const std::vector<QuantizedBlock> blocks = quantize_model(request, config, session);
   write_packed_file(options.out, blocks,
                     {.model_fingerprint = session.model(config.model).fingerprint,

@@ -1,5 +1,7 @@
 #include "experiments/quantized_model.h"
 
+#include <fmt/format.h>
+
 #include "core/base/error.h"
 #include "core/base/hdf5.h"
 #include "core/base/run_state.h"
@@ -11,6 +13,7 @@
 #include "experiments/model_dtype.h"
 #include "experiments/plan.h"
 #include "experiments/runner.h"
+#include "experiments/sampled_text_check.h"
 #include "experiments/silent_recorder.h"
 #include "experiments/storage.h"
 
@@ -117,6 +120,7 @@ std::vector<QuantizedBlock> quantize_model(const QuantizationRequest& request,
   }
   if (!from.empty() && from != request.config)
     run_with_parameters(from, model.fingerprint, architecture.layers);
+  check_sampled_text(config, session);
   LearnedFiles learned({}, from);
   SilentRecorder recorder;
   const auto chain = calibration_chain(config, session);
@@ -124,6 +128,13 @@ std::vector<QuantizedBlock> quantize_model(const QuantizationRequest& request,
                  .calibration = chain.get(),
                  .keep_blocks = !packed,
                  .keep_packed = packed};
+  std::optional<Progress> progress;
+  if (chain && session.progress()) {
+    progress.emplace(fmt::format("calibrating blocks of {}", config.model.path),
+                     architecture.layers, *session.progress());
+    pass.on_block = [&](int64_t done) { progress->reach(static_cast<double>(done)); };
+    pass.on_share = [&](double done) { progress->reach(done); };
+  }
   run_blocks(*model.source, *config.method, pass, recorder);
   return std::move(packed ? pass.packed_blocks : pass.blocks);
 }

@@ -15,6 +15,7 @@
 #include "experiments/memory_plan.h"
 #include "experiments/provenance.h"
 #include "experiments/score_check.h"
+#include "experiments/work.h"
 
 namespace wkvq {
 
@@ -99,18 +100,23 @@ std::vector<at::Tensor> hidden_of(const Stream& stream) {
 
 /// What the quantized model says of the requests of `one`, entry `i`.
 std::vector<Scored> scores_of(ModelSource& source, const PreparedEvaluation& one,
-                              const Streams& streams, size_t i, const Session& session) {
+                              const Streams& streams, size_t i, const Session& session,
+                              const ShareTold& told) {
   std::vector<at::Tensor> reference;
   if (one.needs_reference()) {
     const auto index = streams.reference.find(one.batches_key);
     reference = index != streams.reference.end() ? hidden_of(streams.pass.streams[index->second])
                                                  : *session.full_precision(one.batches_key);
   }
-  const std::vector<at::Tensor> hidden =
-      streams.quantized[i] < 0
-          ? decode_stream(source, one, blocks_of(streams.pass, one))
-          : hidden_of(streams.pass.streams[static_cast<size_t>(streams.quantized[i])]);
-  std::vector<Scored> scored = score_evaluation(source.head(), one, hidden, reference);
+  std::vector<Scored> scored;
+  if (streams.quantized[i] >= 0) {
+    const Stream& stream = streams.pass.streams[static_cast<size_t>(streams.quantized[i])];
+    scored = score_evaluation(source.head(), one, hidden_of(stream), reference, told);
+  } else {
+    // Decoding takes nearly all of the time.
+    const auto hidden = decode_stream(source, one, blocks_of(streams.pass, one), told);
+    scored = score_evaluation(source.head(), one, hidden, reference);
+  }
   check_scores(source, one, scored);
   return scored;
 }
@@ -150,7 +156,7 @@ std::shared_ptr<CalibrationChain> calibration_chain(const RunConfig& config, Ses
 }
 
 void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
-                 const std::function<void(double, int64_t)>& on_progress, LearnedStore* learned) {
+                 const ShareTold& told, LearnedStore* learned) {
   const at::NoGradGuard no_grad;
   Stopwatch watch;
   LoadedModel& model = session.model(config.model);
@@ -162,14 +168,13 @@ void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
   const std::shared_ptr<CalibrationChain> chain = calibration_chain(config, session);
   pass.calibration = chain.get();
   pass.learned = learned;
-  const int64_t layers = source.config().layers;
-  const int64_t total = layers + static_cast<int64_t>(prepared.size());
+  const WorkDone work(estimated_work(config, session, prepared), !streams.reference.empty(), told);
   Stopwatch block_watch;
   pass.on_block = [&](int64_t done) {
     recorder.attribute(fmt::format("/cost/block_{:02}", done - 1), "seconds", block_watch.lap());
-    on_progress(static_cast<double>(done), total);
+    work.blocks(static_cast<double>(done));
   };
-  pass.on_share = [&](double done) { on_progress(done, total); };
+  pass.on_share = [&](double done) { work.blocks(done); };
   record_calibration_text(config, session, recorder);
   recorder.attribute("/cost", "seconds_prepare", watch.lap());
   run_blocks(source, *config.method, pass, recorder);
@@ -179,13 +184,14 @@ void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
     session.store_full_precision(key, hidden_of(pass.streams[index]));
   for (size_t i = 0; i < prepared.size(); ++i) {
     const PreparedEvaluation& one = prepared[i];
-    const std::vector<Scored> scored = one.task().generates()
-                                           ? generate_answers(model, one, blocks_of(pass, one))
-                                           : scores_of(*model.source, one, streams, i, session);
+    const auto tell = [&](double share) { work.evaluation(i, share); };
+    const std::vector<Scored> scored =
+        one.task().generates() ? generate_answers(model, one, blocks_of(pass, one), tell)
+                               : scores_of(*model.source, one, streams, i, session, tell);
     record_metrics(recorder, config, one, overlaps.empty() ? nullptr : &overlaps[i],
                    one.task().score(scored));
     release_freed_memory();
-    on_progress(static_cast<double>(layers + static_cast<int64_t>(i) + 1), total);
+    tell(1);
   }
   recorder.attribute("/cost", "seconds_evaluation", watch.lap());
   recorder.attribute(

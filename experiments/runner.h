@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/recorder.h"
+#include "experiments/evaluation.h"
 #include "experiments/run_config.h"
 #include "experiments/session.h"
 
@@ -29,11 +30,10 @@ void record_fingerprints(Recorder& recorder, const Fingerprints& fingerprints);
 std::shared_ptr<CalibrationChain> calibration_chain(const RunConfig& config, Session& session);
 
 /// Executes one run and writes everything but the root attributes' times and status into
-/// `recorder`. `on_progress(done, total)` counts blocks, a trained one by its steps, and
-/// evaluations; `learned` keeps trained parameters, null: nothing does. NotFiniteError where
-/// weights, states, losses or scores are not finite.
+/// `recorder`. `told` gets the share of its work that is done (experiments/work.h); `learned` keeps
+/// trained parameters, null: nothing does. NotFiniteError where weights, states, losses or scores
+/// are not finite.
 void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
-                 const std::function<void(double, int64_t)>& on_progress,
-                 LearnedStore* learned = nullptr);
+                 const ShareTold& told = {}, LearnedStore* learned = nullptr);
 
 }  // namespace wkvq

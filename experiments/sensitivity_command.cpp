@@ -14,6 +14,7 @@
 #include "experiments/results_folder.h"
 #include "experiments/run_queue.h"
 #include "experiments/runner.h"
+#include "experiments/sampled_text_check.h"
 #include "experiments/sensitivity.h"
 
 namespace wkvq {
@@ -51,6 +52,7 @@ void write_probes(const SensitivityPlan& plan, Session& session, const std::stri
 int sensitivity_command(const SweepOptions& options, std::ostream& out) {
   require_writable(options.results);
   Session session(cache_folder(options.results), options.data);
+  session.show_progress(ProgressSink::standard_error());
   const SweepFile file = load_sweep(options.file, options.overrides);
   SensitivityPlan plan = read_sensitivity(only_run(file).config);
   if (!options.device.empty()) {
@@ -60,6 +62,7 @@ int sensitivity_command(const SweepOptions& options, std::ostream& out) {
   DtypeResolver dtypes;
   dtypes.resolve(plan.run.model);
   for (ProbeSetting& setting : plan.settings) dtypes.resolve(setting.config.model);
+  check_sampled_text(plan.run, session);
   check_sensitivity(plan, session);
   const Fingerprints fingerprints = fingerprints_of(plan.run, session);
   std::vector<std::string> identity{plan.identity_yaml(), fingerprints.model};

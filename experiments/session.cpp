@@ -198,7 +198,15 @@ std::vector<std::vector<int32_t>> Session::sampled(LoadedModel& model, int64_t c
                   source.device.str(), model.start_token(), count, length, seed);
   const std::filesystem::path path = cache_ / ("self-" + hash_text(identity) + ".safetensors");
   return kept_text(path, {count, length, model.checkpoint->config().vocab_size}, [&] {
-    return sample_text(*model.source, {count, length, seed, model.start_token()});
+    SampleOptions options{count, length, seed, model.start_token()};
+    std::optional<Progress> progress;
+    if (progress_) {
+      progress.emplace(fmt::format("sampling text from {}: {} windows of {} tokens",
+                                   model.checkpoint->folder().filename().string(), count, length),
+                       count * (length - 1), *progress_);
+      options.on_tokens = [&](int64_t done) { progress->reach(static_cast<double>(done)); };
+    }
+    return sample_text(*model.source, options);
   });
 }
 

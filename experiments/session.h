@@ -2,10 +2,12 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "core/base/progress.h"
 #include "core/calibration.h"
 #include "core/model_source.h"
 #include "datasets/tokenizer.h"
@@ -41,6 +43,10 @@ class Session {
   explicit Session(std::filesystem::path cache, std::filesystem::path data = {})
       : cache_(std::move(cache)), data_(std::move(data)) {}
 
+  /// Sampling of text says on `sink` how far it is; without this call nothing is said.
+  void show_progress(ProgressSink sink) { progress_ = std::move(sink); }
+  const std::optional<ProgressSink>& progress() const { return progress_; }
+
   LoadedModel& model(const ModelOptions& options);
   /// The corpus of `choice` for `model`.
   const Corpus& corpus(const ModelOptions& options, const DatasetChoice& choice);
@@ -65,6 +71,7 @@ class Session {
 
   std::filesystem::path cache_, data_;
   std::set<std::string> told_;
+  std::optional<ProgressSink> progress_;
   std::map<std::string, LoadedModel> models_;
   std::map<std::string, Corpus> corpora_;
   std::map<std::string, DatasetContext> contexts_;

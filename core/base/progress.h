@@ -25,6 +25,9 @@ class Progress {
  public:
   /// `total` <= 0: not known, neither bar nor remaining time.
   Progress(std::string label, int64_t total, ProgressSink sink = ProgressSink::standard_error());
+  /// Of work that comes in no steps: reach() takes shares of it, 0 to 1, and percents are shown.
+  struct Shares {};
+  Progress(std::string label, Shares, ProgressSink sink = ProgressSink::standard_error());
   /// Ends the line where advance() has stopped.
   ~Progress();
   Progress(const Progress&) = delete;
@@ -34,13 +37,21 @@ class Progress {
   void advance(int64_t steps = 1, std::string note = {});
   /// `done` steps are done; a fraction tells how far the one under way is.
   void reach(double done, std::string note = {});
+  /// Ends with `line`, uncut, in place of the one that is shown; nothing follows.
+  void finish(const std::string& line);
+  /// Seconds since the beginning.
+  double elapsed() const { return sink_.seconds() - started_; }
 
  private:
   void show(bool last);
-  std::string line() const;
+  /// Without the bar and with a short label where the terminal is narrow.
+  std::string fitting_line() const;
+  std::string line(const std::string& label, bool bar) const;
 
   std::string label_;
   int64_t total_;
+  bool share_ = false;
+  bool finished_ = false;
   ProgressSink sink_;
   double done_ = 0;
   std::string note_;

@@ -17,6 +17,10 @@ class Awq final : public WeightMethod {
   CalibrationNeeds calibration_needs() const override;
   MethodMemory calibration_memory(const ModelConfig& model,
                                   const CalibrationSize& size) const override;
+  /// A grid of scales and one of clippings.
+  double calibration_passes() const override {
+    return static_cast<double>((scale_ ? ratios_ : 0) + (clip_ ? 10 : 0) + 3);
+  }
 
  protected:
   void visit_own(OptionVisitor& v) override;

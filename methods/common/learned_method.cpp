@@ -71,6 +71,15 @@ void LearnedMethod::visit_own(OptionVisitor& v) {
     v.reject("alpha", fmt::format("{}; expected 0 to 1", learn_.alpha));
 }
 
+double LearnedMethod::calibration_passes() const {
+  constexpr double kFitting = 3;
+  const bool trains =
+      (learn_.clip && !weight_.identity()) || learn_.transform || (!kv_.identity() && kv_.learns());
+  // Forward, backward and the update, through the blocks that the loss looks ahead.
+  const double pass = 3 * static_cast<double>(1 + loss_.following_blocks);
+  return kFitting + (trains ? static_cast<double>(training_.epochs) * pass : 0);
+}
+
 void LearnedMethod::check(const ModelConfig& model) const {
   WeightMethod::check(model);
   if (activation_.needs_statistics())

@@ -11,6 +11,7 @@ class LearnedMethod : public WeightMethod {
   CalibrationNeeds calibration_needs() const final { return CalibrationNeeds::kBothChains; }
   bool chain_sees_cache() const final { return true; }
   bool trains() const final { return true; }
+  double calibration_passes() const final;
   void check(const ModelConfig& model) const final;
   MethodMemory calibration_memory(const ModelConfig& model,
                                   const CalibrationSize& size) const final;

@@ -259,7 +259,7 @@ B: b
 | acc self | past | none | 5 | 0 | 0.0625 | exact binomial |
 
 - ± of B - A: paired, over clusters; 95 %: paired bootstrap of whole clusters, 10000 samples, seed 0
-- acc self (past, none): right to wrong: 0, 1, 2, 3, 4; wrong to right: none
+- acc self (past, none): right to wrong: 5 items (#0, #1, #2, #3, #4); wrong to right: no item
 )");
   std::ostringstream text;
   compare_command({.first = a, .second = b, .format = "json"}, text);
@@ -273,4 +273,22 @@ B: b
   CHECK(one["mcnemar"]["right_to_wrong"] == 5);
   CHECK(one["right_to_wrong"].size() == 5);
   CHECK(json["not_compared"].empty());
+}
+
+TEST_CASE("compare: perplexities have their nats beside them") {
+  const test::TemporaryFolder folder;
+  const auto a =
+      write(folder / "a.h5", {perplexity("past", {1, 2, 3, 4}), accuracy("past", {1, 1, 1, 1, 1})});
+  const auto b = write(folder / "b.h5",
+                       {perplexity("past", {1.5, 2.5, 5, 5}), accuracy("past", {1, 1, 1, 1, 0})});
+  std::ostringstream out;
+  compare_command({.first = a, .second = b, .format = "markdown"}, out);
+  INFO(out.str());
+  // Means of the rows; the errors are those of the values 1.5 ± 0.5: 0.5 / 1.5.
+  CHECK(out.str().find("| A, nats | B, nats | B - A |") != std::string::npos);
+  CHECK(out.str().find("| 1.50 ± 0.50 | 1.50 ± 0.50 | 2.50 ± 0.33 | 3.50 ± 0.33 | 1.00 ± 0.50 |") !=
+        std::string::npos);
+  CHECK(out.str().find("| - | - | -0.20 ± 0.20 |") != std::string::npos);
+  CHECK(out.str().find("right to wrong: 1 item (#4); wrong to right: no item") !=
+        std::string::npos);
 }

@@ -3,6 +3,7 @@
 #include "analysis/column_lookup.h"
 #include "analysis/dotted_key.h"
 #include "analysis/load_runs.h"
+#include "analysis/merge_columns.h"
 #include "core/base/yaml_json.h"
 #include "tests/support/catch.h"
 
@@ -120,7 +121,7 @@ TEST_CASE("rows that configuration cannot tell apart get their run id, sweeps th
         Names{"a", "status"});
 }
 
-TEST_CASE("numbers of different convention or data set never share a column") {
+TEST_CASE("numbers of different convention or data set are columns of their own") {
   const auto columns = evaluation_columns({run("1", "a: 1", {number("ppl"), number("acc")}),
                                            run("2", "a: 2", {number("ppl", "past", "none")}),
                                            run("3", "a: 3", {number("ppl", "past", "BOS", "c4")}),
@@ -131,40 +132,60 @@ TEST_CASE("numbers of different convention or data set never share a column") {
   CHECK(evaluation_of(run("2", "a: 2", {number("ppl", "past", "none")}), columns[0]) == nullptr);
 }
 
-TEST_CASE("KV modes by row: one column where nothing else differs, which says each row's mode") {
+TEST_CASE("merged columns: KV modes by row, where nothing else differs") {
   const std::vector<RunSummary> runs = {
       run("1", "a: 1", {number("ppl", "past"), number("kl", "past")}),
       run("2", "a: 2", {number("ppl", "all"), number("kl", "all")})};
   auto columns = evaluation_columns(runs);
+  columns[2].metric = columns[3].metric = "kl";
   REQUIRE(columns.size() == 4);
-  show_modes_by_row(runs, columns);
+  auto changed = runs;
+  for (RunSummary& one : changed) one.evaluations[1].metric = "kl";
+  merge_columns(changed, columns);
+  add_mode_columns(changed, columns);
   CHECK(labels(columns) == Names{"kv mode", "ppl", "kl"});
   CHECK(columns[0].members == Names{"ppl", "kl"});
-  CHECK(value_of(runs[1], columns[0]) == AttributeValue("all"));
-  CHECK(evaluation_of(runs[1], columns[1])->kv_mode == "all");
+  CHECK(value_of(changed[1], columns[0]) == AttributeValue("all"));
+  CHECK(evaluation_of(changed[1], columns[1])->kv_mode == "all");
+  CHECK_FALSE(columns[1].convention_by_row);
 }
 
-TEST_CASE("KV modes by row: numbers that differ in more than the mode stay apart") {
-  for (const Evaluation& other :
-       {number("ppl", "all", "none"), number("ppl", "all", "BOS", "c4")}) {
-    const std::vector<RunSummary> runs = {run("1", "a: 1", {number("ppl", "past")}),
-                                          run("2", "a: 2", {other})};
-    auto columns = evaluation_columns(runs);
-    show_modes_by_row(runs, columns);
-    CHECK(labels(columns) == Names{"ppl", "ppl"});
-    CHECK_FALSE(columns[0].mode_by_row);
-  }
-}
-
-TEST_CASE("KV modes by row: evaluations that disagree on the mode have a mode column each") {
-  const std::vector<RunSummary> runs = {
-      run("1", "a: 1", {number("ppl", "past"), number("kl", "all")}),
-      run("2", "a: 2", {number("ppl", "all"), number("kl", "past")})};
+TEST_CASE("merged columns: names that differ by configuration are no staircase") {
+  const std::vector<RunSummary> runs = {run("1", "a: 1", {number("ppl.past")}),
+                                        run("2", "a: 2", {number("ppl.kivi-w32", "kivi-w32")}),
+                                        run("3", "a: 3", {number("ppl.past", "past", "none")})};
   auto columns = evaluation_columns(runs);
-  show_modes_by_row(runs, columns);
-  CHECK(labels(columns) == Names{"kv mode of ppl", "kv mode of kl", "ppl", "kl"});
-  CHECK(value_of(runs[0], columns[0]) == AttributeValue("past"));
-  CHECK(value_of(runs[0], columns[1]) == AttributeValue("all"));
+  REQUIRE(columns.size() == 3);
+  merge_columns(runs, columns);
+  add_mode_columns(runs, columns);
+  CHECK(labels(columns) == Names{"kv mode", "ppl.past"});
+  CHECK(columns[1].convention_by_row);
+  for (const RunSummary& one : runs) CHECK(evaluation_of(one, columns[1]) == &one.evaluations[0]);
+  CHECK(value_of(runs[1], columns[0]) == AttributeValue("kivi-w32"));
+}
+
+TEST_CASE("merged columns: what one run has side by side, and other data sets, stay apart") {
+  const std::vector<RunSummary> runs = {
+      run("1", "a: 1", {number("ppl.a"), number("ppl.b", "all")}),
+      run("2", "a: 2", {number("ppl.c", "past", "BOS", "c4")}),
+      run("3", "a: 3", {number("ppl.d", "all"), number("ppl.e")})};
+  auto columns = evaluation_columns(runs);
+  merge_columns(runs, columns);
+  CHECK(labels(columns) == Names{"ppl.a", "ppl.b", "ppl.c"});
+  // Each joins the one of its own KV mode.
+  CHECK(evaluation_of(runs[2], columns[0])->name == "ppl.e");
+  CHECK(evaluation_of(runs[2], columns[1])->name == "ppl.d");
+  for (const ReportColumn& column : columns) CHECK_FALSE(column.mode_by_row);
+}
+
+TEST_CASE("values of settings: bits from many to few, others as numbers and text") {
+  const AttributeValue two(int64_t{2}), ten(int64_t{10}), word("a");
+  CHECK(setting_less("kv.bits", &ten, &two));
+  CHECK_FALSE(setting_less("kv.bits", &two, &ten));
+  CHECK(setting_less("kv.group", &two, &ten));
+  CHECK(setting_less("kv.orbits", &two, &ten));  // letters are no part
+  CHECK(setting_less("bits", nullptr, &ten));
+  CHECK(setting_less("bits", &ten, &word));
 }
 
 TEST_CASE("columns are found by fact, key, end of a key, evaluation and cost") {

@@ -13,7 +13,11 @@ TEST_CASE("measurements show the error with two digits and the value as far as i
   CHECK(format_measurement(1e8, 1e5) == "1e+08 ± 1.0e+05");
   CHECK(format_measurement(7.123456789, 0) == "7.12346");
   CHECK(format_measurement(7.5, NAN) == "7.5");
-  CHECK(format_measurement(NAN, 0.1) == "nan");
+  CHECK(format_measurement(NAN, 0.1) == "not finite (nan)");
+  CHECK(format_measurement(-NAN, NAN) == "not finite (nan)");
+  CHECK(format_measurement(-INFINITY, 0.1) == "not finite (-inf)");
+  CHECK(format_exact(-NAN) == "nan");
+  CHECK(format_attribute(-NAN) == "unknown (nan)");
   CHECK(format_measurement(INFINITY, INFINITY) == "inf");
   CHECK(format_measurement(3e-9, 1e-9) == "3e-09 ± 1.0e-09");
   CHECK(std::stod(format_exact(0.1 + 0.2)) == 0.1 + 0.2);

@@ -136,6 +136,47 @@ TEST_CASE("more steps than announced stay within the bar") {
   CHECK(fake.out.str().find("\rx [####################] 3/2 0:01\n") != std::string::npos);
 }
 
+TEST_CASE("shares of work are percents") {
+  Fake fake;
+  {
+    Progress progress("[3/12] run", Progress::Shares{}, fake.sink(false));
+    fake.now += 10;
+    progress.reach(0.255, "sweep: about 5:10 left");
+    fake.now += 30;
+    CHECK(progress.elapsed() == 40);
+    progress.reach(1);
+  }
+  CHECK(fake.out.str() ==
+        "[3/12] run 0 % 0:00\n"
+        "[3/12] run 25 % 0:10 (about 0:29 left)  sweep: about 5:10 left\n"
+        "[3/12] run 100 % 0:40\n");
+}
+
+TEST_CASE("what finishes stands in place of the live line and is not cut") {
+  Fake terminal;
+  {
+    Progress progress("run", 4, terminal.sink(true, 40));
+    progress.finish("done");
+  }
+  CHECK(terminal.out.str() ==
+        "\rrun [--------------------] 0/4 0:00\rdone                               \n");
+  Fake log;
+  {
+    Progress progress("run", 4, log.sink(false, 4));
+    progress.finish("[1/1] run  7.06 ± 0.12");
+  }
+  CHECK(log.out.str() == "run 0/4 0:00\n[1/1] run  7.06 ± 0.12\n");
+}
+
+TEST_CASE("a narrow terminal loses the bar first, then the end of a long label") {
+  Fake fake;
+  { Progress progress("a label of more than twenty letters", 4, fake.sink(true, 45)); }
+  CHECK(fake.out.str().starts_with("\ra label of more than twenty letters 0/4 0:00\r"));
+  Fake narrow;
+  { Progress progress("a label of more than twenty letters", 4, narrow.sink(true, 30)); }
+  CHECK(narrow.out.str().starts_with("\ra label of more tha~ 0/4 0:00\r"));
+}
+
 TEST_CASE("clock_text") {
   CHECK(clock_text(0) == "0:00");
   CHECK(clock_text(7.9) == "0:07");

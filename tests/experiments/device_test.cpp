@@ -22,7 +22,7 @@ test::MemoryRecorder record(const std::string& method, const std::string& model)
   const test::TemporaryFolder folder;
   Session session(folder.path());
   test::MemoryRecorder recorder;
-  execute_run(config, session, recorder, [](double, int64_t) {});
+  execute_run(config, session, recorder);
   return recorder;
 }
 

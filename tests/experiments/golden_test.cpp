@@ -27,7 +27,7 @@ double perplexity(const std::string& method, const std::string& view, const std:
   const RunConfig config = read_run_config(parse_yaml(text, "golden.yaml"));
   Session session("unused");
   test::MemoryRecorder recorder;
-  execute_run(config, session, recorder, [](double, int64_t) {});
+  execute_run(config, session, recorder);
   const auto nll =
       std::get<std::vector<float>>(recorder.columns.at("/evaluation/perplexity.golden/nll"));
   double sum = 0;

@@ -28,7 +28,7 @@ test::MemoryRecorder record(const std::string& device, const std::string& method
       "pretended.yaml"));
   Session session(folder.path());
   test::MemoryRecorder recorder;
-  execute_run(config, session, recorder, [](double, int64_t) {});
+  execute_run(config, session, recorder);
   return recorder;
 }
 

@@ -22,7 +22,7 @@ TEST_CASE("golden: rolling perplexity of the embedded model equals lm-evaluation
     const RunConfig config = read_run_config(parse_yaml(text, "rolling.yaml"));
     Session session("unused");
     test::MemoryRecorder recorder;
-    execute_run(config, session, recorder, [](double, int64_t) {});
+    execute_run(config, session, recorder);
     const auto nll = std::get<std::vector<double>>(
         recorder.columns.at("/evaluation/word_perplexity.golden/nll"));
     REQUIRE(nll.size() == result["loglikelihood"].size());

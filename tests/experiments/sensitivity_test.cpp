@@ -57,8 +57,7 @@ test::MemoryRecorder probes(const std::string& text) {
 std::vector<double> run_nll(const std::string& text) {
   Session session(cache());
   test::MemoryRecorder recorder;
-  execute_run(read_run_config(parse_yaml(text, "run.yaml")), session, recorder,
-              [](int64_t, int64_t) {});
+  execute_run(read_run_config(parse_yaml(text, "run.yaml")), session, recorder);
   const auto nll = column<float>(recorder, "/evaluation/perplexity.text/nll");
   return {nll.begin(), nll.end()};
 }
@@ -177,7 +176,7 @@ TEST_CASE("sensitivity: the command writes one run file, from which mixed picks 
     total += run.method->kv_of(layer).key.bits + run.method->kv_of(layer).value.bits;
   CHECK(total <= 3 * 12);
   test::MemoryRecorder recorder;
-  execute_run(run, session, recorder, [](int64_t, int64_t) {});
+  execute_run(run, session, recorder);
   // Costs are averages over places; scale and minimum of 32 bits by 64 add 1.
   const auto cost = [&](const std::string& name) {
     return std::get<double>(recorder.attributes.at("/cost/stored_bits_per_" + name));

@@ -54,7 +54,7 @@ TEST_CASE("golden: log-likelihoods of tasks equal an independent implementation'
   const RunConfig config = read_run_config(parse_yaml(text, "golden.yaml"));
   Session session(folder / "cache", folder.path());
   test::MemoryRecorder recorder;
-  execute_run(config, session, recorder, [](double, int64_t) {});
+  execute_run(config, session, recorder);
   for (const auto& [task, content] : golden.items())
     for (size_t i = 0; i < content["items"].size(); ++i)
       check_item(recorder, task, i, content["items"][i]);

@@ -95,7 +95,7 @@ test::MemoryRecorder run(const std::string& name, const std::string& model,
   const RunConfig config = read_run_config(parse_yaml(text, "contract.yaml"));
   Session session("unused");
   test::MemoryRecorder recorder;
-  execute_run(config, session, recorder, [](double, int64_t) {});
+  execute_run(config, session, recorder);
   return recorder;
 }
 

@@ -25,7 +25,7 @@ test::MemoryRecorder evaluate(const std::filesystem::path& model, const std::fil
   const RunConfig config = read_run_config(parse_yaml(text, "lm_eval.yaml"));
   Session session("unused", data);
   test::MemoryRecorder recorder;
-  execute_run(config, session, recorder, [](double, int64_t) {});
+  execute_run(config, session, recorder);
   return recorder;
 }
 

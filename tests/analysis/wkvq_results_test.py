@@ -1,0 +1,106 @@
+"""Tests of analysis/wkvq_results.py. Exit code 77: skipped, h5py, numpy or pandas is not there."""
+
+import sys
+import tempfile
+import unittest
+import warnings
+from pathlib import Path
+
+try:
+    import h5py
+    import numpy
+    import pandas  # noqa: F401 (frame() imports it)
+except ImportError as missing:
+    print(f"skipped: no {missing.name}")
+    sys.exit(77)
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
+import wkvq_results
+
+TEXT = h5py.string_dtype()
+
+
+def write_run(path, bits, nll, status="done"):
+    """A run of two windows with two tokens each, as results/README.md describes it."""
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"schema": "wkvq-run-1", "run_id": path.stem, "sweep": "demo", "status": status})
+        config = file.create_group("config")
+        config.attrs.update({"yaml": "method: {}", "method.kv.bits": bits, "method.kv.symmetric": "true"})
+        cost = file.create_group("cost")
+        cost.attrs.update({"seconds_blocks": 1.5, "peak_bytes_host": 1000})
+        group = file.create_group("evaluation/perplexity.self.past")
+        group.attrs.update({"metric": "perplexity", "value": 2.5, "stderr": 0.5, "n": 4})
+        group.create_dataset("convention", data="windows of 2 tokens", dtype=TEXT)
+        group["window"] = numpy.array([0, 0, 1, 1])
+        group["position"] = numpy.array([1, 2, 1, 2])
+        group["nll"] = numpy.array(nll, dtype=numpy.float32)
+        group.create_dataset("choice", data=["a", "b", "c", "d"], dtype=TEXT)
+    return path
+
+
+class ResultsTest(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temporary.cleanup)
+        self.folder = Path(self.temporary.name)
+
+    def test_load(self):
+        run = wkvq_results.load(write_run(self.folder / "a.h5", 4, [1, 2, 3, 4]))
+        self.assertEqual(run["run_id"], "a")
+        self.assertEqual(run["config"]["method.kv.bits"], 4)
+        self.assertIsInstance(run["config"]["method.kv.bits"], int)
+        self.assertEqual(run["cost"], {"seconds_blocks": 1.5, "peak_bytes_host": 1000})
+        evaluation = run["evaluation"]["perplexity.self.past"]
+        # Text above 64 KiB lies in a dataset of its name.
+        self.assertEqual(evaluation["convention"], "windows of 2 tokens")
+        self.assertEqual((evaluation["value"], evaluation["stderr"], evaluation["n"]), (2.5, 0.5, 4))
+
+    def test_rows(self):
+        rows = wkvq_results.rows(write_run(self.folder / "a.h5", 4, [1, 2, 3, 4]), "perplexity.self.past")
+        self.assertEqual(set(rows), {"window", "position", "nll", "choice"})
+        self.assertEqual(list(rows["choice"]), ["a", "b", "c", "d"])
+
+    def test_paired(self):
+        a = write_run(self.folder / "a.h5", 16, [1, 2, 3, 4])
+        b = write_run(self.folder / "b.h5", 4, [1.5, 2.5, 5, 5])
+        difference, error = wkvq_results.paired(b, a, "perplexity.self.past")
+        # Window means differ by 0.5 and 1.5: mean 1, half their distance.
+        self.assertEqual((difference, error), (1.0, 0.5))
+        with h5py.File(b, "r+") as file:
+            file["evaluation/perplexity.self.past/position"][0] = 9
+        with self.assertRaisesRegex(ValueError, "did not score the same tokens"):
+            wkvq_results.paired(b, a, "perplexity.self.past")
+
+    def test_frame_has_settings_costs_and_numbers(self):
+        write_run(self.folder / "a.h5", 4, [1, 2, 3, 4])
+        write_run(self.folder / "b.h5", 2, [1, 2, 3, 4])
+        write_run(self.folder / "c.h5", 3, [1, 2, 3, 4], status="failed")
+        table = wkvq_results.frame(self.folder)
+        self.assertEqual(list(table["run_id"]), ["a", "b"])
+        self.assertEqual(list(table["method.kv.bits"]), [4, 2])
+        self.assertEqual(list(table["cost.seconds_blocks"]), [1.5, 1.5])
+        self.assertEqual(list(table["evaluation"]), ["perplexity.self.past"] * 2)
+        self.assertNotIn("yaml", table.columns)
+
+    def test_frame_warns_of_broken_files_and_goes_on(self):
+        good = write_run(self.folder / "good.h5", 4, [1, 2, 3, 4])
+        whole = good.read_bytes()
+        (self.folder / "cut.h5").write_bytes(whole[: len(whole) // 2])
+        (self.folder / "empty.h5").write_bytes(b"")
+        (self.folder / "text.h5").write_text("no HDF5")
+        with h5py.File(self.folder / "other.h5", "w") as file:
+            file.attrs["schema"] = "another"
+        with h5py.File(write_run(self.folder / "bare.h5", 4, [1, 2, 3, 4]), "r+") as file:
+            del file.attrs["status"]
+        with h5py.File(write_run(self.folder / "no_config.h5", 4, [1, 2, 3, 4]), "r+") as file:
+            del file["config"]
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            table = wkvq_results.frame(self.folder)
+        self.assertEqual(list(table["run_id"]), ["good"])
+        named = {Path(str(one.message).split(" is left out")[0]).name for one in told}
+        self.assertEqual(named, {"cut.h5", "empty.h5", "text.h5", "other.h5", "bare.h5", "no_config.h5"})
+
+
+if __name__ == "__main__":
+    unittest.main()
