@@ -71,7 +71,7 @@ void add_compare_options(CLI::App& command, CompareOptions& options) {
 
 void add_inspect_options(CLI::App& command, std::filesystem::path& folder,
                          InspectOptions& options) {
-  command.add_option("MODEL", folder, "model folder")->required();
+  command.add_option("MODEL", folder, "model folder or GGUF file")->required();
   command.add_option("--weight-bits", options.weight_bits, "bits of the linears")
       ->capture_default_str();
   command.add_option("--weight-group", options.weight_group, "-1: whole row")

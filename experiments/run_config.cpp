@@ -128,7 +128,7 @@ void require_distinct_names(const RunConfig& config) {
 }  // namespace
 
 void ModelOptions::visit(OptionVisitor& v) {
-  v("path", path, "folder with config.json and safetensors");
+  v("path", path, "folder with config.json and safetensors, or a GGUF file");
   v.choice("dtype", dtype, {"float32", "float64", "bfloat16", "float16"},
            "dtype of the computation");
   v("device", device, "cpu, cuda or cuda:<index>");
@@ -138,7 +138,7 @@ void ModelOptions::visit(OptionVisitor& v) {
   v.choice("activations", activations, {"device", "host"},
            "where hidden states wait between two blocks; host: pinned memory, for texts that a "
            "device cannot hold");
-  if (path.empty()) v.reject("path", "missing; expected a model folder");
+  if (path.empty()) v.reject("path", "missing; expected a model folder or a GGUF file");
 }
 
 void CalibrationOptions::visit(OptionVisitor& v) {

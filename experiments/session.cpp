@@ -149,10 +149,7 @@ LoadedModel& Session::model(const ModelOptions& options) {
   LoadedModel model;
   model.checkpoint = std::make_shared<const Checkpoint>(options.path);
   model.fingerprint = model.checkpoint->fingerprint();
-  const std::filesystem::path folder(options.path);
-  for (const char* name : {"tokenizer.json", "tokenizer.model", "vocab.json"})
-    if (!model.tokenizer && std::filesystem::exists(folder / name))
-      model.tokenizer = load_tokenizer(folder);
+  if (has_tokenizer(options.path)) model.tokenizer = load_tokenizer(options.path);
   model.source = std::make_unique<ModelSource>(
       model.checkpoint,
       SourceOptions{.dtype = torch_dtype(options.dtype),

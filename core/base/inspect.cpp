@@ -39,7 +39,8 @@ void check(const InspectOptions& options) {
 }
 
 std::string rope_text(const RopeConfig& rope) {
-  const std::string theta = fmt::format("theta {}", rope.theta);
+  const std::string theta =
+      fmt::format("theta {}{}", rope.theta, rope.factors.empty() ? "" : ", factors by channel");
   switch (rope.scaling) {
     case RopeScaling::kLinear:
       return fmt::format("{}, linear, factor {}", theta, rope.factor);
@@ -118,10 +119,10 @@ std::string memory_text(const ModelConfig& config, const MemoryQuestion& questio
 
 }  // namespace
 
-std::string inspect_text(const std::filesystem::path& folder, const InspectOptions& options) {
+std::string inspect_text(const std::filesystem::path& model, const InspectOptions& options) {
   check(options);
-  const ModelConfig config = read_model_config(folder);
-  const WeightFiles files(folder);
+  const ModelConfig config = read_model_config(model);
+  const WeightFiles files(model);
   files.verify(config);
   const int64_t weight_group =
       options.weight_group == -1 ? config.hidden_size : options.weight_group;

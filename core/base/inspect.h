@@ -17,9 +17,9 @@ struct InspectOptions {
   int64_t batch = 1;
 };
 
-/// Architecture, parameters, bytes on disk and memory by component of the model in `folder`, as
-/// text. Sizes in GB = 1e9 or MB = 1e6 bytes, as said there. Reads headers only. ConfigError for a
-/// folder that is not a supported model or options out of range.
-std::string inspect_text(const std::filesystem::path& folder, const InspectOptions& options);
+/// Architecture, parameters, bytes on disk and memory by component of `model`, a folder or a GGUF
+/// file, as text. Sizes in GB = 1e9 or MB = 1e6 bytes, as said there. Reads headers only.
+/// ConfigError for a path that is not a supported model or options out of range.
+std::string inspect_text(const std::filesystem::path& model, const InspectOptions& options);
 
 }  // namespace wkvq

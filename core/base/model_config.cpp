@@ -5,7 +5,9 @@
 
 #include <array>
 
+#include "core/base/config_json.h"
 #include "core/base/error.h"
+#include "core/base/gguf_config.h"
 #include "core/base/json.h"
 #include "core/base/json_fields.h"
 #include "core/base/rope_config.h"
@@ -219,10 +221,14 @@ int64_t read_token(const JsonFields& fields, const char* name, int64_t vocab_siz
 
 }  // namespace
 
-ModelConfig read_model_config(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / "config.json";
-  const nlohmann::json json = read_json_file(path);
-  const JsonFields fields(json, path.string());
+ModelConfig read_model_config(const std::filesystem::path& path) {
+  if (is_gguf(path)) return read_gguf_config(open_gguf(path));
+  const std::filesystem::path file = path / "config.json";
+  return parse_model_config(read_json_file(file), file.string());
+}
+
+ModelConfig parse_model_config(const nlohmann::json& json, const std::string& where) {
+  const JsonFields fields(json, where);
   const Family& family = family_of(fields);
   refuse_unsupported(fields);
   ModelConfig config;

@@ -13,22 +13,25 @@ namespace wkvq {
 
 /// A tensor and the file that holds it.
 struct StoredTensor {
-  const SafetensorsFile* file = nullptr;
+  const TensorFile* file = nullptr;
   const TensorEntry* entry = nullptr;
+  /// Rows 2i and 2i + 1 of each head are channels i and i + head_dim / 2 (llama in GGUF files).
+  bool paired_rows = false;
 };
 
-/// The weights of a model folder: model.safetensors or, without it, the shards that
-/// model.safetensors.index.json names. ConfigError for a missing file, a shard outside the folder,
+/// The weights of a model: of a folder model.safetensors or, without it, the shards that
+/// model.safetensors.index.json names; or a GGUF file with its parts, whose tensors get the names
+/// that folders have. ConfigError for a missing file, a shard outside the folder,
 /// a tensor that is not in the shard the index says, or twice.
 class WeightFiles {
  public:
-  explicit WeightFiles(const std::filesystem::path& folder);
+  explicit WeightFiles(const std::filesystem::path& path);
 
   /// By full name; checkpoints of the decoder alone lack the leading "model.". ConfigError where
   /// there is none.
   const StoredTensor& at(const std::string& name) const;
 
-  /// Holds exactly the tensors that `config` asks for, with their shapes and a floating-point type.
+  /// Holds exactly the tensors that `config` asks for, with their shapes and a type of numbers.
   /// ConfigError names the first that is missing, wrong or superfluous.
   void verify(const ModelConfig& config) const;
 
@@ -38,17 +41,20 @@ class WeightFiles {
   /// The stored types, "BF16" or "BF16, F32".
   std::string dtypes() const;
 
-  /// 32 hexadecimal digits: XXH3-128 over config.json, names, types and shapes, and the data. Of a
+  /// 32 hexadecimal digits: XXH3-128 over config.json or all in front of the data of a GGUF file,
+  /// names, types and shapes, and the data. Of a
   /// file above 256 MB the data is sampled: its first and last MiB and 64 more evenly spaced.
   std::string fingerprint() const;
 
  private:
   void open_single(const std::filesystem::path& path);
   void open_shards(const std::filesystem::path& index);
+  void open_gguf_files();
   const StoredTensor* find(const std::string& name) const;
 
-  std::filesystem::path folder_;
-  std::vector<std::unique_ptr<SafetensorsFile>> files_;
+  std::filesystem::path folder_;  ///< or the GGUF file
+  std::string gguf_headers_;
+  std::vector<std::unique_ptr<TensorFile>> files_;
   std::map<std::string, StoredTensor> tensors_;
 };
 
