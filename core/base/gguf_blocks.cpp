@@ -2,7 +2,7 @@
 
 #include <array>
 #include <bit>
-#include <cstring>
+#include <cstddef>
 
 namespace wkvq::gguf {
 namespace {

@@ -129,11 +129,11 @@ TEST_CASE("GGUF: every single byte of the header changed in many ways is refused
   CHECK(accepted < tried / 2);
 }
 
-TEST_CASE("GGUF: every length and count of the header at its limits is refused") {
+TEST_CASE(
+    "GGUF: every eight bytes of the header at the limits of a count are refused or harmless") {
   const test::TemporaryFolder folder;
   const test::GgufBytes file = sound_file();
   const std::string sound = file.bytes();
-  std::vector<size_t> harmless;
   for (size_t at = 4; at + 8 <= file.header_bytes(); ++at) {
     for (const uint64_t number : {uint64_t{1} << 31, uint64_t{1} << 32, uint64_t{1} << 62,
                                   uint64_t{1} << 63, UINT64_MAX, UINT64_MAX - 7}) {
