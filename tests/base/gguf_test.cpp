@@ -153,7 +153,7 @@ TEST_CASE("GGUF: metadata that cannot be") {
   CHECK(refused(GgufBytes().list("k", GgufKind::kText, uint64_t{1} << 60, ""), "more than the"));
   CHECK(refused(GgufBytes().list("k", GgufKind::kUint8, 1000, ""), "has 1000 elements"));
   CHECK(refused(GgufBytes().value("k", GgufKind::kBool, "\2"), "other than 0 and 1"));
-  CHECK(refused(GgufBytes().value("k", GgufKind::kText, test::raw<uint64_t>(1000)), "at most"));
+  CHECK(refused(GgufBytes().value("k", GgufKind::kText, test::raw<uint64_t>(1000)), "asked for"));
   CHECK(refused(GgufBytes().integer("", 1), "is not printable ASCII"));
   const test::TemporaryFolder folder;
   test::write_file(folder / "x.gguf", "GGML" + std::string(60, '\0'));
