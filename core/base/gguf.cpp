@@ -102,7 +102,7 @@ std::pair<uint64_t, uint64_t> read_counts(GgufReader& reader) {
   const auto version = reader.number<uint32_t>();
   if (version != 2 && version != 3) {
     config_error("{}: GGUF version {}{}, expected 2 or 3", reader.file(), version,
-                 version % 65536 == 0 ? " (a big-endian file)" : "");
+                 version > 0 && version % 65536 == 0 ? " (a big-endian file)" : "");
   }
   const auto tensors = reader.number<uint64_t>();
   const auto values = reader.number<uint64_t>();
