@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "core/base/error.h"
+#include "core/gguf_tensor.h"
 
 namespace wkvq {
 namespace {
@@ -43,8 +44,8 @@ void check_finite(const at::Tensor& values, const StoredTensor& stored) {
 
 }  // namespace
 
-Checkpoint::Checkpoint(const std::filesystem::path& folder)
-    : folder_(folder), config_(read_model_config(folder)), files_(folder) {
+Checkpoint::Checkpoint(const std::filesystem::path& path)
+    : folder_(path), config_(read_model_config(path)), files_(path) {
   files_.settle_head(config_);
   files_.verify(config_);
 }
@@ -58,8 +59,11 @@ at::Tensor Checkpoint::load(const std::string& name, const std::vector<int64_t>&
                  stored.entry->name, fmt::join(stored.entry->shape, ", "),
                  fmt::join(expected_shape, ", "));
   }
+  const bool blocks = in_blocks(*stored.entry);
   // Sent as stored and converted there: fewer bytes cross the bus.
-  at::Tensor values = view_of(*stored.entry).to(device).to(dtype);
+  at::Tensor values = blocks ? decode_blocks(*stored.entry, dtype).to(device)
+                             : view_of(*stored.entry).to(device).to(dtype);
+  if (stored.paired_rows) values = separate_pairs(values, config_.head_dim);
   if (values.is_cpu() && values.data_ptr() == static_cast<const void*>(stored.entry->data)) {
     values = values.clone();
   }
@@ -73,7 +77,9 @@ at::Tensor Checkpoint::load_rows(const std::string& name, const at::Tensor& ids,
   const at::NoGradGuard no_grad;
   const StoredTensor& stored = files_.at(name);
   const at::Tensor flat = ids.to(at::kCPU, at::kLong).reshape({-1});
-  const at::Tensor rows = view_of(*stored.entry).index_select(0, flat).to(device).to(dtype);
+  const at::Tensor rows = in_blocks(*stored.entry)
+                              ? decode_block_rows(*stored.entry, flat, dtype).to(device)
+                              : view_of(*stored.entry).index_select(0, flat).to(device).to(dtype);
   check_finite(rows, stored);
   stored.file->release(*stored.entry);
   std::vector<int64_t> shape = ids.sizes().vec();

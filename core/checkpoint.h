@@ -11,14 +11,15 @@
 
 namespace wkvq {
 
-/// A published model folder: config.json and its weights, memory-mapped. The constructor checks
-/// that every tensor the configuration asks for is there with its shape; values are checked when
-/// they are loaded.
+/// A published model: a folder with config.json and its weights, or a GGUF file; memory-mapped. The
+/// constructor checks that every tensor the configuration asks for is there with its shape; values
+/// are checked when they are loaded.
 class Checkpoint {
  public:
   /// ConfigError names file, field or tensor.
-  explicit Checkpoint(const std::filesystem::path& folder);
+  explicit Checkpoint(const std::filesystem::path& path);
 
+  /// The folder or the GGUF file.
   const std::filesystem::path& folder() const { return folder_; }
   const ModelConfig& config() const { return config_; }
   const WeightFiles& files() const { return files_; }

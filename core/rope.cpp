@@ -21,7 +21,10 @@ at::Tensor inverse_frequencies(const RopeConfig& rope, int64_t head_dim, int64_t
     theta *= std::pow(rope.factor * ratio - (rope.factor - 1.0), dim / (dim - 2.0));
   }
   const at::Tensor exponent = at::arange(0, head_dim, 2, options) / head_dim;
-  const at::Tensor inverse = at::pow(theta, exponent).reciprocal();
+  at::Tensor inverse = at::pow(theta, exponent).reciprocal();
+  if (!rope.factors.empty()) {
+    inverse = inverse / at::tensor(at::ArrayRef<float>(rope.factors), at::kFloat).to(options);
+  }
   if (rope.scaling == RopeScaling::kLinear) return inverse / rope.factor;
   if (rope.scaling != RopeScaling::kLlama3) return inverse;
   const at::Tensor turns = inverse * (static_cast<double>(rope.original_max_positions) / kTwoPi);

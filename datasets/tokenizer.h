@@ -36,8 +36,12 @@ class Tokenizer {
   virtual std::string fingerprint() const = 0;
 };
 
-/// Loads `folder`/tokenizer.json or, without it, tokenizer.model, or vocab.json with merges.txt
-/// (GPT-2, Qwen2). ConfigError names the file and the component that is not supported.
-std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
+/// False where the model at `path`, a folder or a GGUF file, comes without a tokenizer.
+bool has_tokenizer(const std::filesystem::path& path);
+
+/// Loads tokenizer.json of a folder or, without it, tokenizer.model, or vocab.json with merges.txt
+/// (GPT-2, Qwen2); of a GGUF file what its metadata say. ConfigError names the file and the
+/// component that is not supported.
+std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path);
 
 }  // namespace wkvq

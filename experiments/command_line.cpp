@@ -87,7 +87,8 @@ void add_compare_options(CLI::App& command, CompareOptions& options) {
 }
 
 void add_inspect_options(CLI::App& command, std::string& model, InspectOptions& options) {
-  command.add_option("MODEL", model, "model folder, mini or a name of the Hugging Face Hub")
+  command
+      .add_option("MODEL", model, "model folder, GGUF file, mini or a name of the Hugging Face Hub")
       ->required();
   command.add_option("--weight-bits", options.weight_bits, "bits of the linears")
       ->capture_default_str();

@@ -12,7 +12,8 @@ namespace wkvq {
 namespace {
 
 void add_pack_options(CLI::App& command, PackOptions& options) {
-  command.add_option("--model", options.model, "model folder, over the configuration's");
+  command.add_option("--model", options.model,
+                     "model folder or GGUF file, over the configuration's");
   command.add_option("--config", options.config,
                      "sweep file (YAML) with one run, or a run file (.h5)");
   command.add_option("--out", options.out, "the new file")->required();
@@ -21,7 +22,8 @@ void add_pack_options(CLI::App& command, PackOptions& options) {
 }
 
 void add_generate_options(CLI::App& command, GenerateOptions& options) {
-  command.add_option("--model", options.model, "model folder, over the configuration's");
+  command.add_option("--model", options.model,
+                     "model folder or GGUF file, over the configuration's");
   command.add_option("--config", options.config,
                      "sweep file (YAML) with one run, or a run file (.h5): method, calibration, "
                      "trained parameters; default: full precision");

@@ -156,7 +156,7 @@ void require_distinct_names(const RunConfig& config) {
 }  // namespace
 
 void ModelOptions::visit(OptionVisitor& v) {
-  v("path", path, "folder with config.json and safetensors");
+  v("path", path, "folder with config.json and safetensors, or a GGUF file");
   v.choice(
       "dtype", dtype, {"float32", "float64", "bfloat16", "float16", "auto"},
       "dtype of the computation; auto: the checkpoint's, but float32 for half types on the CPU");
@@ -167,7 +167,7 @@ void ModelOptions::visit(OptionVisitor& v) {
   v.choice("activations", activations, {"device", "host"},
            "where hidden states wait between two blocks; host: pinned memory, for texts that a "
            "device cannot hold");
-  if (path.empty()) v.reject("path", "missing; expected a model folder");
+  if (path.empty()) v.reject("path", "missing; expected a model folder or a GGUF file");
 }
 
 void CalibrationOptions::visit(OptionVisitor& v) {

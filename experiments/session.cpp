@@ -133,9 +133,7 @@ LoadedModel& Session::model(const ModelOptions& options) {
   model.fingerprint = model.checkpoint->fingerprint();
   for (const std::string& note : model_notes(folder, model.checkpoint->config()))
     tell("note: " + note);
-  for (const char* name : {"tokenizer.json", "tokenizer.model", "vocab.json"})
-    if (!model.tokenizer && std::filesystem::exists(folder / name))
-      model.tokenizer = load_tokenizer(folder);
+  if (has_tokenizer(folder)) model.tokenizer = load_tokenizer(folder);
   model.source = std::make_unique<ModelSource>(
       model.checkpoint,
       SourceOptions{.dtype = torch_dtype(options.dtype),

@@ -41,7 +41,8 @@ void check(const InspectOptions& options) {
 }
 
 std::string rope_text(const RopeConfig& rope) {
-  const std::string theta = fmt::format("theta {}", rope.theta);
+  const std::string theta =
+      fmt::format("theta {}{}", rope.theta, rope.factors.empty() ? "" : ", factors by channel");
   switch (rope.scaling) {
     case RopeScaling::kLinear:
       return fmt::format("{}, linear, factor {}", theta, rope.factor);
@@ -122,9 +123,9 @@ std::string memory_text(const ModelConfig& config, const MemoryQuestion& questio
 
 std::string inspect_text(const std::string& model, const InspectOptions& options) {
   check(options);
-  const std::filesystem::path folder = resolve_model_path(model);
-  ModelConfig config = read_model_config(folder);
-  WeightFiles files(folder);
+  const std::filesystem::path path = resolve_model_path(model);
+  ModelConfig config = read_model_config(path);
+  WeightFiles files(path);
   files.settle_head(config);
   files.verify(config);
   const int64_t weight_group =

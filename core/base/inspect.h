@@ -16,9 +16,9 @@ struct InspectOptions {
   int64_t batch = 1;
 };
 
-/// Architecture, parameters, bytes on disk and memory by component of `model`
-/// (resolve_model_path), as text. Sizes in GB = 1e9 or MB = 1e6 bytes, as said there. Reads headers
-/// only. ConfigError for a folder that is not a supported model or options out of range.
+/// Architecture, parameters, bytes on disk and memory by component of `model` (resolve_model_path),
+/// a folder or a GGUF file, as text. Sizes in GB = 1e9 or MB = 1e6 bytes, as said there. Reads
+/// headers only. ConfigError for what is not a supported model or options out of range.
 std::string inspect_text(const std::string& model, const InspectOptions& options);
 
 }  // namespace wkvq

@@ -5,8 +5,10 @@
 
 #include <array>
 
+#include "core/base/config_json.h"
 #include "core/base/error.h"
 #include "core/base/foreign_file.h"
+#include "core/base/gguf_config.h"
 #include "core/base/json.h"
 #include "core/base/json_fields.h"
 #include "core/base/rope_config.h"
@@ -195,14 +197,20 @@ void read_window(const JsonFields& fields, const Family& family, ModelConfig& co
 
 }  // namespace
 
-ModelConfig read_model_config(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / "config.json";
-  if (std::filesystem::is_regular_file(folder))
-    config_error("{}: a file; expected the folder of a model", folder.string());
-  if (!std::filesystem::exists(path))
-    config_error("{}: no such file{}", path.string(), instead_of_model(folder));
-  const nlohmann::json json = read_json_file(path);
-  const JsonFields fields(json, path.string());
+ModelConfig read_model_config(const std::filesystem::path& path) {
+  if (is_gguf(path)) return read_gguf_config(open_gguf(path));
+  if (std::filesystem::is_regular_file(path))
+    config_error("{}: a file; expected the folder of a model, or a .gguf file", path.string());
+  const std::filesystem::path file = path / "config.json";
+  if (!std::filesystem::exists(file))
+    config_error("{}: no such file{}", file.string(), instead_of_model(path));
+  ModelConfig config = parse_model_config(read_json_file(file), file.string());
+  add_end_tokens(path, config);
+  return config;
+}
+
+ModelConfig parse_model_config(const nlohmann::json& json, const std::string& where) {
+  const JsonFields fields(json, where);
   const Family& family = family_of(fields);
   refuse_unsupported(fields);
   ModelConfig config;
@@ -211,7 +219,7 @@ ModelConfig read_model_config(const std::filesystem::path& folder) {
   read_biases(fields, family, config);
   read_window(fields, family, config);
   config.rope = read_rope_config(fields, config);
-  read_special_tokens(folder, fields, config);
+  read_special_tokens(fields, config);
   return config;
 }
 

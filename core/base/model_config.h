@@ -17,6 +17,7 @@ struct RopeConfig {
   double low_freq_factor = 1.0;        ///< llama3 only
   double high_freq_factor = 4.0;       ///< llama3 only
   int64_t original_max_positions = 0;  ///< llama3 and dynamic
+  std::vector<float> factors;          ///< [head_dim / 2] that divide frequencies; empty: none
 };
 
 /// One LLaMA-family decoder as data. Shapes: weights are [out, in].
@@ -59,9 +60,9 @@ struct ModelConfig {
 /// Most positions that a configuration may name.
 inline constexpr int64_t kMaxPositions = int64_t{1} << 31;
 
-/// Reads `folder`/config.json and the end tokens of generation_config.json. ConfigError names the
-/// field that is missing, malformed or not supported.
-ModelConfig read_model_config(const std::filesystem::path& folder);
+/// Reads config.json of a folder, with the end tokens of generation_config.json, or the metadata of
+/// a GGUF file. ConfigError names the field that is missing, malformed or not supported.
+ModelConfig read_model_config(const std::filesystem::path& path);
 
 /// The names in the family table.
 std::vector<std::string> family_names();

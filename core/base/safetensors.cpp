@@ -1,13 +1,7 @@
 #include "core/base/safetensors.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -144,44 +138,20 @@ size_t dtype_width(std::string_view dtype) {
   return 0;
 }
 
-SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path) {
-  map_file();
-  try {
-    parse_header();
-  } catch (...) {
-    munmap(const_cast<std::byte*>(mapping_), size_);
-    throw;
-  }
-}
-
-SafetensorsFile::~SafetensorsFile() {
-  munmap(const_cast<std::byte*>(mapping_), size_);
-}
-
-void SafetensorsFile::map_file() {
-  const int descriptor = open_regular_file(path_);
-  struct stat status {};
-  size_ = fstat(descriptor, &status) == 0 ? static_cast<size_t>(status.st_size) : 0;
-  void* address = MAP_FAILED;
-  if (size_ > kLengthBytes) {
-    address = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
-  }
-  close(descriptor);
-  if (size_ <= kLengthBytes) {
-    config_error("{}: {} bytes, too short for a safetensors file", path_.string(), size_);
-  }
-  if (address == MAP_FAILED) config_error("{}: mmap: {}", path_.string(), std::strerror(errno));
-  mapping_ = static_cast<const std::byte*>(address);
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
+    : TensorFile(path, kLengthBytes, "safetensors") {
+  parse_header();
 }
 
 void SafetensorsFile::parse_header() {
-  const std::string file = path_.string();
+  const std::string file = path().string();
+  const size_t size = bytes().size();
   uint64_t length = 0;
-  std::memcpy(&length, mapping_, kLengthBytes);
-  if (length > kMaxHeaderBytes || length > size_ - kLengthBytes) {
-    refuse_foreign(path_, bytes().substr(0, 512));
+  std::memcpy(&length, bytes().data(), kLengthBytes);
+  if (length > kMaxHeaderBytes || length > size - kLengthBytes) {
+    refuse_foreign(path(), bytes().substr(0, 512));
     config_error("{}: header length {}, expected at most {} (the file has {} bytes)", file, length,
-                 std::min<uint64_t>(kMaxHeaderBytes, size_ - kLengthBytes), size_);
+                 std::min<uint64_t>(kMaxHeaderBytes, size - kLengthBytes), size);
   }
   const std::string_view text = bytes().substr(kLengthBytes, length);
   if (text.empty() || text.front() != '{') {
@@ -189,8 +159,8 @@ void SafetensorsFile::parse_header() {
     config_error("{}: header does not start with '{{'", file);
   }
   const nlohmann::json header = parse_json(text, file);
-  const std::byte* data = mapping_ + kLengthBytes + length;
-  const size_t data_bytes = size_ - kLengthBytes - length;
+  const auto* data = reinterpret_cast<const std::byte*>(bytes().data()) + kLengthBytes + length;
+  const size_t data_bytes = size - kLengthBytes - length;
   for (const auto& [name, json] : header.items()) {
     if (name == "__metadata__") {
       if (!json.is_object()) config_error("{}: __metadata__ is not an object", file);
@@ -216,29 +186,6 @@ void SafetensorsFile::parse_header() {
     return std::pair(left.data, left.bytes) < std::pair(right.data, right.bytes);
   });
   check_no_gaps(file, tensors_, data, data_bytes);
-}
-
-const TensorEntry* SafetensorsFile::find(std::string_view name) const {
-  const auto found = std::find_if(tensors_.begin(), tensors_.end(),
-                                  [&](const TensorEntry& entry) { return entry.name == name; });
-  return found == tensors_.end() ? nullptr : &*found;
-}
-
-const TensorEntry& SafetensorsFile::at(std::string_view name) const {
-  if (const TensorEntry* entry = find(name)) return *entry;
-  config_error("{}: no tensor '{}'", path_.string(), name);
-}
-
-std::string_view SafetensorsFile::bytes() const {
-  return {reinterpret_cast<const char*>(mapping_), size_};
-}
-
-void SafetensorsFile::release(const TensorEntry& entry) const {
-  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const auto offset = static_cast<size_t>(entry.data - mapping_);
-  const size_t begin = offset / page * page;
-  const size_t end = offset + entry.bytes;
-  if (end > begin) madvise(const_cast<std::byte*>(mapping_) + begin, end - begin, MADV_DONTNEED);
 }
 
 }  // namespace wkvq

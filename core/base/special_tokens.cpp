@@ -35,11 +35,13 @@ int64_t first_of(const std::vector<int64_t>& tokens) {
 
 }  // namespace
 
-void read_special_tokens(const std::filesystem::path& folder, const JsonFields& fields,
-                         ModelConfig& config) {
+void read_special_tokens(const JsonFields& fields, ModelConfig& config) {
   config.bos_token = first_of(read_tokens(fields, "bos_token_id", config.vocab_size));
   config.end_tokens = read_tokens(fields, "eos_token_id", config.vocab_size);
   config.eos_token = first_of(config.end_tokens);
+}
+
+void add_end_tokens(const std::filesystem::path& folder, ModelConfig& config) {
   const std::filesystem::path path = folder / "generation_config.json";
   if (!std::filesystem::exists(path)) return;
   const nlohmann::json json = read_json_file(path);

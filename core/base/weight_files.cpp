@@ -10,6 +10,9 @@
 
 #include "core/base/error.h"
 #include "core/base/foreign_file.h"
+#include "core/base/gguf_config.h"
+#include "core/base/gguf_fields.h"
+#include "core/base/gguf_types.h"
 #include "core/base/json.h"
 #include "core/base/json_fields.h"
 #include "core/base/model_tensors.h"
@@ -64,7 +67,7 @@ class Hash {
 };
 
 /// Pages are given back tensor by tensor: the whole file would stand in memory.
-void add_all(Hash& hash, const SafetensorsFile& file) {
+void add_all(Hash& hash, const TensorFile& file) {
   const std::string_view bytes = file.bytes();
   size_t done = 0;
   for (const TensorEntry& entry : file.tensors()) {
@@ -77,7 +80,7 @@ void add_all(Hash& hash, const SafetensorsFile& file) {
   hash.add(bytes.substr(done));
 }
 
-void add_data(Hash& hash, const SafetensorsFile& file) {
+void add_data(Hash& hash, const TensorFile& file) {
   const std::string_view bytes = file.bytes();
   if (bytes.size() <= kHashWhole) return add_all(hash, file);
   hash.add(bytes.substr(0, kBlock));
@@ -88,16 +91,20 @@ void add_data(Hash& hash, const SafetensorsFile& file) {
 
 }  // namespace
 
-WeightFiles::WeightFiles(const std::filesystem::path& folder) : folder_(folder) {
-  const std::filesystem::path single = folder / "model.safetensors";
-  const std::filesystem::path index = folder / "model.safetensors.index.json";
+WeightFiles::WeightFiles(const std::filesystem::path& path) : folder_(path) {
+  if (is_gguf(path)) {
+    open_gguf_files();
+    return;
+  }
+  const std::filesystem::path single = path / "model.safetensors";
+  const std::filesystem::path index = path / "model.safetensors.index.json";
   if (std::filesystem::exists(single)) {
     open_single(single);
   } else if (std::filesystem::exists(index)) {
     open_shards(index);
   } else {
-    config_error("{}: neither model.safetensors nor model.safetensors.index.json{}",
-                 folder.string(), instead_of_model(folder));
+    config_error("{}: neither model.safetensors nor model.safetensors.index.json{}", path.string(),
+                 instead_of_model(path));
   }
 }
 
@@ -140,6 +147,21 @@ void WeightFiles::open_shards(const std::filesystem::path& index) {
       absent.erase(entry.name);
     }
     for (const std::string& tensor : absent) missing_[tensor] = path.string();
+  }
+}
+
+void WeightFiles::open_gguf_files() {
+  std::vector<std::unique_ptr<GgufFile>> parts = open_gguf(folder_);
+  const GgufFields fields(parts[0]->metadata(), folder_.string());
+  const std::string architecture = fields.text("general.architecture");
+  for (std::unique_ptr<GgufFile>& part : parts) {
+    gguf_headers_ += part->header();
+    for (const TensorEntry& entry : part->tensors()) {
+      if (entry.name == kGgufRopeFactors) continue;  // part of the configuration
+      const auto [name, paired_rows] = gguf_place(entry.name, architecture);
+      tensors_[name] = {part.get(), &entry, paired_rows};
+    }
+    files_.push_back(std::move(part));
   }
 }
 
@@ -186,7 +208,7 @@ void WeightFiles::verify(const ModelConfig& config) const {
     std::vector<TensorSpec> block = block_tensors(config, layer);
     std::move(block.begin(), block.end(), std::back_inserter(specs));
   }
-  std::set<std::string> known;
+  std::set<const TensorEntry*> known;
   for (const TensorSpec& spec : specs) {
     const StoredTensor& tensor = at(spec.name);
     const std::string file = tensor.file->path().string();
@@ -196,18 +218,20 @@ void WeightFiles::verify(const ModelConfig& config) const {
                    fmt::join(spec.shape, ", "));
     }
     const std::string& dtype = tensor.entry->dtype;
-    if (dtype != "F64" && dtype != "F32" && dtype != "F16" && dtype != "BF16") {
+    if (dtype != "F64" && dtype != "F32" && dtype != "F16" && dtype != "BF16" &&
+        !find_gguf_type(dtype)) {
       config_error("{}: tensor '{}' is {}; known: F64, F32, F16, BF16", file, tensor.entry->name,
                    dtype);
     }
-    known.insert(tensor.entry->name);
+    known.insert(tensor.entry);
   }
   for (const auto& [name, file] : missing_)
     if (!may_be_ignored(name, config)) at(name);
   for (const auto& [name, tensor] : tensors_) {
-    if (known.contains(name) || may_be_ignored(name, config)) continue;
-    config_error("{}: tensor '{}' is not part of family {} as config.json describes it",
-                 tensor.file->path().string(), shown(name), config.family);
+    if (known.contains(tensor.entry) || may_be_ignored(name, config)) continue;
+    config_error("{}: tensor '{}' is not part of family {} as {} describes it",
+                 tensor.file->path().string(), shown(tensor.entry->name), config.family,
+                 is_gguf(folder_) ? "the metadata" : "config.json");
   }
 }
 
@@ -225,7 +249,7 @@ std::string WeightFiles::dtypes() const {
 
 std::string WeightFiles::fingerprint() const {
   Hash hash;
-  hash.add(read_text_file(folder_ / "config.json"));
+  hash.add(is_gguf(folder_) ? gguf_headers_ : read_text_file(folder_ / "config.json"));
   for (const int64_t token : read_model_config(folder_).further_end_tokens)
     hash.add(fmt::format("end {}\n", token));
   for (const auto& [name, tensor] : tensors_) {

@@ -20,10 +20,13 @@ constexpr std::string_view kNoDummyPrefix("\x1a\x02\x18\x00", 4);
 
 SentencePieceTokenizer::SentencePieceTokenizer(const std::filesystem::path& path,
                                                const TokenizerConfig& config)
+    : SentencePieceTokenizer(read_file(path), path, config) {}
+
+SentencePieceTokenizer::SentencePieceTokenizer(std::string bytes, const std::filesystem::path& path,
+                                               const TokenizerConfig& config)
     : processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()),
       legacy_(config.legacy.value_or(true)),
       prefix_space_(config.add_prefix_space.value_or(true)) {
-  std::string bytes = read_file(path);
   fingerprint_ = hash_of({bytes, config.bytes + config.more_bytes});
   model_ = read_sentencepiece_model(bytes, path.string());
   load(bytes, path);

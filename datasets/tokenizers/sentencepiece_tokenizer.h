@@ -24,6 +24,9 @@ namespace wkvq {
 class SentencePieceTokenizer final : public Tokenizer {
  public:
   SentencePieceTokenizer(const std::filesystem::path& path, const TokenizerConfig& config);
+  /// `bytes` in place of the content of `path`, which messages name.
+  SentencePieceTokenizer(std::string bytes, const std::filesystem::path& path,
+                         const TokenizerConfig& config);
   ~SentencePieceTokenizer() override;
 
   std::vector<int32_t> encode(std::string_view text, bool add_special) const override;
