@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include "core/base/gguf.h"
 #include "core/base/json.h"
 #include "core/base/json_fields.h"
 
@@ -27,6 +28,7 @@ std::vector<std::string> chat_templates(const std::filesystem::path& folder) {
 std::vector<std::string> model_notes(const std::filesystem::path& folder,
                                      const ModelConfig& config) {
   std::vector<std::string> notes;
+  if (is_gguf(folder)) return notes;
   const std::filesystem::path path = folder / "config.json";
   const nlohmann::json json = read_json_file(path);
   const JsonFields fields(json, path.string());
