@@ -33,10 +33,13 @@ std::string host_name() {
   return kept.empty() ? "host" : kept;
 }
 
-/// Process number and start of a /proc/<process>/stat; nothing where there is none.
+/// Of a /proc/<process>/stat.
 struct ProcessStat {
   uint64_t process = 0, start = 0;
+  bool ended = false;  ///< only its parent has not yet asked how
 };
+
+/// Nothing where there is none.
 std::optional<ProcessStat> read_stat(const std::string& process) {
   std::ifstream file("/proc/" + process + "/stat");
   std::string line;
@@ -48,7 +51,10 @@ std::optional<ProcessStat> read_stat(const std::string& process) {
   std::istringstream(line) >> stat.process;
   std::istringstream rest(line.substr(name_end + 1));
   std::string skipped;
-  constexpr int kFieldsBetween = 19;  // state (3) to itrealvalue (21) stand before starttime (22)
+  char state = 0;
+  rest >> state;
+  stat.ended = state == 'Z' || state == 'X';
+  constexpr int kFieldsBetween = 18;  // ppid (4) to itrealvalue (21) stand before starttime (22)
   for (int i = 0; i < kFieldsBetween; ++i) rest >> skipped;
   if (!(rest >> stat.start)) return std::nullopt;
   return stat;
@@ -127,7 +133,7 @@ Life life_of(const Owner& owner) {
   if (::kill(static_cast<pid_t>(owner.process), 0) != 0 && errno == ESRCH) return Life::kDead;
   // The number may have gone to a later process.
   const auto stat = read_stat(std::to_string(owner.process));
-  return stat && stat->start != owner.start ? Life::kDead : Life::kAlive;
+  return stat && (stat->ended || stat->start != owner.start) ? Life::kDead : Life::kAlive;
 }
 
 }  // namespace wkvq
