@@ -28,8 +28,8 @@ struct PreparedEvaluation {
 /// ConfigError before any work.
 std::vector<PreparedEvaluation> prepare_evaluations(const RunConfig& config, Session& session);
 
-/// Bytes that a run is expected to hold at its peak: the resident or streamed weights, the streams'
-/// hidden states, one batch's activations and the logits being scored. An estimate.
+/// The most resident memory that a process of this run alone is expected to reach, in bytes: see
+/// process_memory and process_question.
 double estimated_bytes(const RunConfig& config, Session& session);
 
 /// Scores an entry from the hidden states that left the last block, one tensor a batch; `reference`
