@@ -31,8 +31,8 @@ struct PreparedEvaluation {
 /// ConfigError before any work.
 std::vector<PreparedEvaluation> prepare_evaluations(const RunConfig& config, Session& session);
 
-/// Bytes that a run is expected to hold at its peak: the resident or streamed weights, the streams'
-/// hidden states, one batch's activations and the logits being scored. An estimate.
+/// The most resident memory that a process of this run alone is expected to reach, in bytes: see
+/// process_memory and process_question.
 double estimated_bytes(const RunConfig& config, Session& session);
 
 /// Told which share of a piece of work is done, 0 to 1, by the thread that began it; may be empty.

@@ -94,7 +94,7 @@ TEST_CASE("memory plan: decoding keeps blocks and caches, packed ones as codes")
       "{name: rtn, weight: {bits: 4, group_size: 64}, kv: {bits: 4, group_size: 64}}",
       "{task: passkey, length: 150, items: 1, depths: [50], max_tokens: 4, storage: packed}");
   CHECK_FALSE(written.keeps_blocks);
-  CHECK(written.packed_bits == 4 + 64.0 / 64);  // float32 scale and zero point a group
+  CHECK(written.packed_bits == 4 + (32 + 4) / 64.0);  // float32 scale, 4-bit zero point a group
   CHECK(written.written_values == 2 * 4096);
   CHECK(written.tokens_at_once == 0);
 }
