@@ -142,7 +142,7 @@ constexpr size_t kLongestRegex = 16384;
 constexpr size_t kWindow = 256;
 // Fifty times what published expressions need without a just-in-time compiler, and a start.
 constexpr int64_t kMicrosecondsPerByte = 10;
-constexpr int64_t kMicrosecondsFree = 1'000'000;
+constexpr int64_t kMicrosecondsFree = 5'000'000;
 // A window of a sound expression takes less: rather was the process stopped meanwhile.
 constexpr int64_t kMostOfAWindow = 500'000;
 

@@ -24,7 +24,7 @@ class Pattern {
 
   /// Calls `on_match` for the matches in valid UTF-8 `text`, left to right, none overlapping.
   /// ConfigError where the expression backtracks beyond the engine's limits, or where all searches
-  /// of this pattern together took longer than 1 s and 10 us for each byte.
+  /// of this pattern together took longer than 5 s and 10 us for each byte.
   void each_match(std::string_view text, const OnMatch& on_match) const;
 
  private:

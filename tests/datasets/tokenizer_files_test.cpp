@@ -174,13 +174,16 @@ TEST_CASE("contradictions in tokenizer.json") {
 }
 
 TEST_CASE("sequences nested beyond reason are refused") {
-  std::string nested = R"({"type": "NFC"})";
-  for (int i = 0; i < 5000; ++i) {
-    nested = R"({"type": "Sequence", "normalizers": [)" + nested + "]}";
-  }
-  std::string text = small_tokenizer().dump();
-  text.insert(1, R"("normalizer": )" + nested + ",");
-  REQUIRE_CONFIG_ERROR(Folder(text).load(), "normalizer");
+  const auto nested = [](int depth) {
+    std::string inner = R"({"type": "NFC"})";
+    for (int i = 0; i < depth; ++i)
+      inner = R"({"type": "Sequence", "normalizers": [)" + inner + "]}";
+    std::string text = small_tokenizer().dump();
+    text.insert(1, R"("normalizer": )" + inner + ",");
+    return text;
+  };
+  REQUIRE_CONFIG_ERROR(Folder(nested(20)).load(), "normalizer");
+  REQUIRE_CONFIG_ERROR(Folder(nested(5000)).load(), "JSON nested deeper than 100");
 }
 
 TEST_CASE("damaged tokenizer_config.json and missing files") {
