@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/model_path.h"
 #include "core/base/model_tensors.h"
 #include "core/checkpoint.h"
 
@@ -10,8 +11,8 @@ namespace wkvq {
 namespace {
 
 /// The dtype of the largest tensor of the first block: norms are often stored in another one.
-ModelDtype stored_dtype(const std::string& folder) {
-  const Checkpoint checkpoint(folder);
+ModelDtype stored_dtype(const std::string& path) {
+  const Checkpoint checkpoint(resolve_model_path(path));
   const std::vector<TensorSpec> specs = block_tensors(checkpoint.config(), 0);
   const TensorSpec& largest = *std::ranges::max_element(specs, {}, &TensorSpec::elements);
   const std::string& dtype = checkpoint.files().at(largest.name).entry->dtype;
