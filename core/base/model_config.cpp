@@ -197,9 +197,10 @@ void read_window(const JsonFields& fields, const Family& family, ModelConfig& co
 
 ModelConfig read_model_config(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "config.json";
-  if (std::filesystem::is_regular_file(folder))
+  std::error_code ignored;
+  if (std::filesystem::is_regular_file(folder, ignored))
     config_error("{}: a file; expected the folder of a model", folder.string());
-  if (!std::filesystem::exists(path))
+  if (!std::filesystem::exists(path, ignored))
     config_error("{}: no such file{}", path.string(), instead_of_model(folder));
   const nlohmann::json json = read_json_file(path);
   const JsonFields fields(json, path.string());
