@@ -6,6 +6,7 @@
 #include "core/masked_attention.h"
 #include "core/quantizer.h"
 #include "core/torch_headers.h"
+#include "methods/common/candidates.h"
 #include "methods/common/observe.h"
 
 namespace wkvq {
@@ -122,8 +123,10 @@ std::vector<ScaleChoice> search_scales(const BlockContext& context, const std::v
   }
   for (size_t i = 0; i < sites.size(); ++i) {
     for (double& loss : choices[i].loss) loss /= outputs;
-    const auto best = std::ranges::min_element(choices[i].loss) - choices[i].loss.begin();
-    choices[i].ratio = ratio_of(static_cast<size_t>(best));
+    size_t best = 0;
+    for (size_t step = 1; step < choices[i].loss.size(); ++step)
+      if (choices[i].loss[step] < choices[i].loss[best] * kClearlyLess) best = step;
+    choices[i].ratio = ratio_of(best);
     choices[i].scale = awq_scale(mean[i], choices[i].ratio);
   }
   return choices;
