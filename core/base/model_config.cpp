@@ -199,10 +199,11 @@ void read_window(const JsonFields& fields, const Family& family, ModelConfig& co
 
 ModelConfig read_model_config(const std::filesystem::path& path) {
   if (is_gguf(path)) return read_gguf_config(open_gguf(path));
-  if (std::filesystem::is_regular_file(path))
+  std::error_code ignored;
+  if (std::filesystem::is_regular_file(path, ignored))
     config_error("{}: a file; expected the folder of a model, or a .gguf file", path.string());
   const std::filesystem::path file = path / "config.json";
-  if (!std::filesystem::exists(file))
+  if (!std::filesystem::exists(file, ignored))
     config_error("{}: no such file{}", file.string(), instead_of_model(path));
   ModelConfig config = parse_model_config(read_json_file(file), file.string());
   add_end_tokens(path, config);

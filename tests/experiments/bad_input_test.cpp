@@ -86,7 +86,7 @@ TEST_CASE("bad input: one clear message with its place, exit code 2, nothing wri
       {"name: self, samples: 1, length: 16",
        "name: text, path: /no/such/file",
        {"/no/such/file", "no such file"}},
-      {"datasets/mini", "datasets/none", {"datasets/none", "config.json"}},
+      {"datasets/mini", "datasets/none", {"datasets/none", "no such folder"}},
       {"length: 16}", "length: 16}, context: 17", {"17", "16"}},
       {"samples: 1", "samples: 0", {"bad.yaml:8:", "samples"}},
       {"bits: 4, group_size: -1", "channel: {shift: static}, bits: 4", {"calibration"}},

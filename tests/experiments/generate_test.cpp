@@ -161,7 +161,7 @@ TEST_CASE("generate: options that cannot be used") {
   says({.model = mini, .prompt = "a", .sampling = {.temperature = -1}}, "--temperature -1");
   says({.model = mini, .prompt = "a", .sampling = {.top_k = -1}}, "--top-k -1");
   says({.model = mini, .prompt = "a", .sampling = {.top_p = 1.5}}, "--top-p 1.5");
-  says({.model = (folder / "no").string(), .prompt = "a"}, "config.json");
+  says({.model = (folder / "no").string(), .prompt = "a"}, "no such folder");
   says({.model = test::source("tests/golden/models/llama_mha").string(), .prompt = "a"},
        "tokenizer");
   says({.config = folder / "no.h5", .prompt = "a"}, "no.h5");
