@@ -80,7 +80,7 @@ void warn_of_overlap(const RunConfig& config, Session& session, std::set<std::st
 std::string execute(const ResolvedSweep& sweep, ResolvedRun& run, Session& session,
                     const SweepOptions& options, SweepProgress& progress) {
   RunFileWriter writer(run.path, {run.id, sweep.file.name, run.config.canonical_yaml()});
-  progress.begin(run.id);
+  progress.begin(static_cast<size_t>(&run - sweep.runs.data()), run.id);
   record_fingerprints(writer, run.fingerprints);
   std::filesystem::path partial = run.path;
   partial += ".partial";

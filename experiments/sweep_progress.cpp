@@ -11,8 +11,10 @@ void SweepProgress::expect(size_t place, RunWork work) {
   coming_.push_back({place, std::move(work)});
 }
 
-void SweepProgress::begin(const std::string& id) {
-  label_ = fmt::format("[{}/{}] {}", coming_[next_].place + 1, runs_, id);
+void SweepProgress::begin(size_t place, const std::string& id) {
+  while (next_ < coming_.size() && coming_[next_].place < place) ++next_;
+  if (next_ == coming_.size()) coming_.push_back({place, {}});
+  label_ = fmt::format("[{}/{}] {}", place + 1, runs_, id);
   progress_.emplace(label_, Progress::Shares{}, sink_);
 }
 

@@ -18,8 +18,8 @@ class SweepProgress {
 
   /// A run to come, in order: its place among all (from 0) and what it has to do.
   void expect(size_t place, RunWork work);
-  /// The next one begins.
-  void begin(const std::string& id);
+  /// The run at `place` begins; those before it that have not begun are left out.
+  void begin(size_t place, const std::string& id);
   /// `share` of it is done, 0 to 1.
   void reach(double share);
   /// It has ended; `outcome` says how.

@@ -27,16 +27,16 @@ TEST_CASE("sweep progress: place among all runs, and time by work that is left")
   progress.expect(2, work(10, 10, 20));  // 40, full precision included
   progress.expect(3, work(10, 10, 20));  // 20: full precision is there
   progress.expect(11, work(20, 20, 20));
-  progress.begin("a");
+  progress.begin(2, "a");
   now = 10;
   progress.reach(0.25);  // 10 of 40 in 10 s; 30, 20 and 40 are left
   now = 40;
   progress.end("kl 0.5");
-  progress.begin("b");
+  progress.begin(3, "b");
   now = 50;
   progress.reach(0.5);  // 50 in 50 s; 10 and 40 are left
   progress.end("failed");
-  progress.begin("c");
+  progress.begin(11, "c");
   now = 60;
   progress.reach(0.25);  // the last one: nothing beyond its own 30 s
   progress.end("kl 0.25");
@@ -50,6 +50,21 @@ TEST_CASE("sweep progress: place among all runs, and time by work that is left")
         "[12/12] c 0 % 0:00\n"
         "[12/12] c 25 % 0:10 (about 0:30 left)\n"
         "[12/12] c  0:10  kl 0.25\n");
+}
+
+TEST_CASE("sweep progress: runs that others did meanwhile are left out") {
+  std::ostringstream out;
+  double now = 0;
+  SweepProgress progress(3, {.out = &out, .seconds = [&now] { return now; }});
+  for (const size_t place : {size_t{0}, size_t{1}, size_t{2}}) progress.expect(place, work(10, 10));
+  progress.begin(1, "b");
+  now = 10;
+  progress.reach(0.5);  // 10 in 10 s; 10 and 20 are left, those of the first run are not
+  progress.end("done");
+  CHECK(out.str() ==
+        "[2/3] b 0 % 0:00\n"
+        "[2/3] b 50 % 0:10 (about 0:10 left)  sweep: about 0:30 left\n"
+        "[2/3] b  0:10  done\n");
 }
 
 TEST_CASE("work: blocks, the calibration within one, and evaluations add up to all of it") {
