@@ -52,6 +52,21 @@ TEST_CASE("sweep progress: place among all runs, and time by work that is left")
         "[12/12] c  0:10  kl 0.25\n");
 }
 
+TEST_CASE("sweep progress: runs that others did meanwhile are left out") {
+  std::ostringstream out;
+  double now = 0;
+  SweepProgress progress(3, {.out = &out, .seconds = [&now] { return now; }});
+  for (const size_t place : {size_t{0}, size_t{1}, size_t{2}}) progress.expect(place, work(10, 10));
+  progress.begin(1, "b");
+  now = 10;
+  progress.reach(0.5);  // 10 in 10 s; 10 and 20 are left, those of the first run are not
+  progress.end("done");
+  CHECK(out.str() ==
+        "[2/3] b 0 % 0:00\n"
+        "[2/3] b 50 % 0:10 (about 0:10 left)  sweep: about 0:30 left\n"
+        "[2/3] b  0:10  done\n");
+}
+
 TEST_CASE("work: blocks, the calibration within one, and evaluations add up to all of it") {
   std::vector<double> told;
   const RunWork of{.layers = 2,
