@@ -16,19 +16,26 @@ namespace wkvq {
 
 namespace {
 
+/// The first texts of `array`, as `shape` asks for. ConfigError for a token beyond the vocabulary.
+Texts texts_of(const TokenArray& array, const TextShape& shape, const std::string& source) {
+  Texts texts;
+  for (int64_t i = 0; i < shape.count; ++i) {
+    const auto row = array.values.begin() + i * shape.length;
+    for (auto token = row; token != row + shape.length; ++token)
+      if (*token < 0 || *token >= shape.vocab_size)
+        config_error("{}: token {} is not in the vocabulary", source, *token);
+    texts.emplace_back(row, row + shape.length);
+  }
+  return texts;
+}
+
 /// ConfigError unless the file holds texts of `shape`.
 Texts read_sampled(const std::filesystem::path& path, const TextShape& shape) {
   check_hash(SafetensorsFile(path));
   const TokenArray array = read_safetensors_tokens(path, "tokens");
   if (array.shape != std::vector<int64_t>{shape.count, shape.length})
     config_error("{}: sampled text of another shape than asked for", path.string());
-  for (const int32_t token : array.values)
-    if (token < 0 || token >= shape.vocab_size)
-      config_error("{}: token {} is not in the vocabulary", path.string(), token);
-  Texts texts;
-  for (auto row = array.values.begin(); row != array.values.end(); row += shape.length)
-    texts.emplace_back(row, row + shape.length);
-  return texts;
+  return texts_of(array, shape, path.string());
 }
 
 void write_sampled(const std::filesystem::path& path, const Texts& texts) {
@@ -59,6 +66,18 @@ std::unique_ptr<Claim> claim_to_sample(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+std::optional<Texts> shipped_text(const std::filesystem::path& folder, int64_t seed,
+                                  const TextShape& shape) {
+  const std::filesystem::path path = folder / "sampled.safetensors";
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  const std::string name = fmt::format("seed_{}", seed);
+  if (!SafetensorsFile(path).find(name)) return std::nullopt;
+  const TokenArray array = read_safetensors_tokens(path, name);
+  if (array.shape.size() != 2 || array.shape[0] < shape.count || array.shape[1] != shape.length)
+    return std::nullopt;
+  return texts_of(array, shape, path.string());
+}
 
 Texts kept_text(const std::filesystem::path& path, const TextShape& shape,
                 const std::function<Texts()>& sample) {

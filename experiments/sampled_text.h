@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <vector>
 
 namespace wkvq {
@@ -19,5 +20,11 @@ struct TextShape {
 /// aside, and text that cannot be kept is still returned, both with a warning.
 Texts kept_text(const std::filesystem::path& path, const TextShape& shape,
                 const std::function<Texts()>& sample);
+
+/// Text of `shape` sampled with `seed` that the folder of a model ships in sampled.safetensors
+/// (tensor seed_<seed>, [windows, length]): its first windows. Nothing where it has no such text.
+/// With it figures do not depend on the processor, whose last bits decide what is sampled.
+std::optional<Texts> shipped_text(const std::filesystem::path& folder, int64_t seed,
+                                  const TextShape& shape);
 
 }  // namespace wkvq

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Samples the text that figures about the embedded model stand on: datasets/mini/sampled.safetensors.
 
-Sampling follows the last bits of a processor, so a figure on text that is sampled anew differs from machine to machine.
-The file is committed; this script shows where it came from. Run from the project's root, after scripts/test.sh:
-  python3 scripts/make_mini_text.py
-Tensors, int16 [windows, 512], sampled at temperature 1 in float32: test (seed 0), calibration (seed 1), second (seed 2).
+Sampling follows the last bits of a processor, so a figure on text that is sampled anew differs from machine to
+machine. The data set `self` takes this file's windows where it has them. Run from the project's root, after
+scripts/test.sh: python3 scripts/make_mini_text.py
+Tensors seed_0, seed_1, seed_2: int16 [windows, 512], sampled at temperature 1 in float32.
 """
 import array
 import json
@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 
 LENGTH = 512
-TEXTS = {"test": (32, 0), "calibration": (48, 1), "second": (64, 2)}
+TEXTS = {"seed_0": (32, 0), "seed_1": (48, 1), "seed_2": (64, 2)}
 OUT = pathlib.Path("datasets/mini/sampled.safetensors")
 
 
@@ -63,6 +63,7 @@ def write(tokens: dict[str, array.array]) -> None:
 
 
 def main() -> None:
+    OUT.unlink(missing_ok=True)  # it would be taken instead of sampling
     with tempfile.TemporaryDirectory() as folder:
         found = sample(pathlib.Path(folder))
     write({name: found[samples] for name, (samples, _) in TEXTS.items()})
