@@ -2,19 +2,16 @@
 
 #include <cmath>
 
+#include "core/kernels/cpu_isa.h"
 #include "core/torch_headers.h"
 
 namespace wkvq {
 
 template <class T>
 AttentionKernels<T> attention_kernels() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl"))
-    return {attention_rows_avx512<T>, attention_backward_rows_avx512<T>};
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    return {attention_rows_avx2<T>, attention_backward_rows_avx2<T>};
-#endif
+  const CpuIsa isa = cpu_isa();
+  if (isa == CpuIsa::kAvx512) return {attention_rows_avx512<T>, attention_backward_rows_avx512<T>};
+  if (isa == CpuIsa::kAvx2) return {attention_rows_avx2<T>, attention_backward_rows_avx2<T>};
   return {attention_rows_generic<T>, attention_backward_rows_generic<T>};
 }
 

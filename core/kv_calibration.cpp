@@ -79,7 +79,7 @@ class GridFit {
   void fit_range(const ChannelTransform& channels, GridConstants& constants) const {
     const at::Tensor tokens =
         KvTensorCodec(side_, channels).transformed(sampled(kRangeTokens)).squeeze(2);
-    const OutlierThresholds range = outlier_thresholds(tokens.permute({1, 2, 0}), side_.outliers);
+    const OutlierEdges range = outlier_edges(tokens.permute({1, 2, 0}), side_.outliers);
     constants.low = range.low.squeeze(-1);
     constants.high = range.high.squeeze(-1);
     const at::Tensor beyond = (tokens < constants.low) | (tokens > constants.high);

@@ -16,6 +16,16 @@ struct OutlierThresholds {
 };
 OutlierThresholds outlier_thresholds(const at::Tensor& x, double share);
 
+/// Edges between outliers and the rest that calibration hands to other text, [..., 1] each. They
+/// lie in the middle between two values of `x`, so that a token which is met again, summed in
+/// another order, falls to the same side. Values that rounding alone keeps apart count as one: an
+/// end then has fewer outliers than its share, and without any the edge lies just beyond the last
+/// value. With `share` 0 the smallest and the largest value.
+struct OutlierEdges {
+  at::Tensor low, high;
+};
+OutlierEdges outlier_edges(const at::Tensor& x, double share);
+
 /// Elements kept as they are, by their place in the flattened tensor.
 struct SparseEntries {
   at::Tensor index;  ///< int64, ascending

@@ -6,6 +6,9 @@ namespace wkvq {
 
 namespace {
 
+// Its square is a normal float32.
+constexpr double kSmallest = 1e-18;
+
 at::Tensor as_stored(const at::Tensor& x, ScaleDtype dtype) {
   switch (dtype) {
     case ScaleDtype::kFloat32:
@@ -39,7 +42,9 @@ GridFrame RowGrid::frame(const at::Tensor& low, const at::Tensor& high) const {
   const double parts = uniform ? static_cast<double>((int64_t{1} << options_.bits) - 1) : 2.0;
   const at::Tensor offset = as_stored(uniform ? low : (low + high) / 2, options_.scale_dtype);
   const at::Tensor step = as_stored((high - low) / parts, options_.scale_dtype);
-  return {offset, at::where(step > 0, step, at::ones_like(step))};
+  // A group without range decodes to its one value, whatever codebook value lies nearest to 0.
+  const at::Tensor none = offset.abs().clamp_min(kSmallest) * kSmallest;
+  return {offset, at::where(step > 0, step, none)};
 }
 
 at::Tensor RowGrid::codes(const at::Tensor& x, const GridFrame& frame) const {

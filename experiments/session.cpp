@@ -11,6 +11,7 @@
 #include "core/cuda_backend.h"
 #include "core/decoder.h"
 #include "core/device_stream.h"
+#include "core/kernels/cpu_isa.h"
 #include "core/torch_headers.h"
 #include "datasets/token_array.h"
 
@@ -122,7 +123,10 @@ int cuda_index(const std::string& device) {
 }
 
 at::Device torch_device(const std::string& device) {
-  if (device == "cpu") return at::kCPU;
+  if (device == "cpu") {
+    cpu_isa();  // a wrong wish for kernels is said before any work
+    return at::kCPU;
+  }
   if (const std::optional<at::Device> other = registered_device(device)) return *other;
   const int index = cuda_index(device);
   if (index < 0)

@@ -1,6 +1,7 @@
 #include "core/kernels/fake_quant.h"
 
 #include "core/device_stream.h"
+#include "core/kernels/cpu_isa.h"
 #include "core/kernels/group_gradient.h"
 #include "core/kernels/quantize_rows.h"
 #include "core/torch_headers.h"
@@ -35,15 +36,6 @@ StoredScale stored_scale(ScaleDtype dtype) {
   return StoredScale::kCompute;
 }
 
-bool has_avx2() {
-#if defined(__x86_64__)
-  static const bool available = __builtin_cpu_supports("avx2");
-  return available;
-#else
-  return false;
-#endif
-}
-
 /// The CPU, or kernels of a device.
 struct Place {
   at::Device device;
@@ -63,7 +55,8 @@ void quantize_rows(const QuantBuffers<T>& buffers, const QuantPlan& plan, const 
       place.kernels->quantize(buffers, plan, stream.handle());
     return;
   }
-  const auto rows = has_avx2() ? quantize_rows_avx2<T> : quantize_rows_generic<T>;
+  const auto rows =
+      cpu_isa() == CpuIsa::kGeneric ? quantize_rows_generic<T> : quantize_rows_avx2<T>;
   // About 16 k elements a task keep the threads busy and their overhead small.
   const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, plan.width));
   at::parallel_for(0, plan.rows, grain,

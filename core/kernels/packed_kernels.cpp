@@ -1,5 +1,7 @@
 #include "core/kernels/packed_kernels.h"
 
+#include "core/kernels/cpu_isa.h"
+
 namespace wkvq {
 
 namespace {
@@ -12,13 +14,9 @@ namespace {
 
 std::vector<PackedKernels> runnable() {
   std::vector<PackedKernels> kernels;
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl"))
-    kernels.push_back(WKVQ_PACKED(avx512));
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    kernels.push_back(WKVQ_PACKED(avx2));
-#endif
+  const CpuIsa best = cpu_isa();
+  if (best >= CpuIsa::kAvx512) kernels.push_back(WKVQ_PACKED(avx512));
+  if (best >= CpuIsa::kAvx2) kernels.push_back(WKVQ_PACKED(avx2));
   kernels.push_back(WKVQ_PACKED(generic));
   return kernels;
 }

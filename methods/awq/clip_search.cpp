@@ -5,6 +5,7 @@
 #include "core/quantizer.h"
 #include "core/tensors.h"
 #include "core/torch_headers.h"
+#include "methods/common/candidates.h"
 #include "methods/common/observe.h"
 
 namespace wkvq {
@@ -25,7 +26,8 @@ at::Tensor clip_group(const at::Tensor& group, const at::Tensor& moments, const 
     const at::Tensor error = fake_quantize(clamped, spec).to(moments.scalar_type()) - wide;
     // sum over tokens of (e . x)^2 = e M e^T
     const at::Tensor loss = (at::matmul(error, moments) * error).sum(1, /*keepdim=*/true);
-    const at::Tensor better = step == 0 ? at::ones_like(loss, at::kBool) : loss < best_loss;
+    const at::Tensor better =
+        step == 0 ? at::ones_like(loss, at::kBool) : loss < best_loss * kClearlyLess;
     best = step == 0 ? clamped : at::where(better, clamped, best);
     best_loss = step == 0 ? loss : at::where(better, loss, best_loss);
   }

@@ -10,6 +10,7 @@
 #include "core/masked_attention.h"
 #include "core/quantizer.h"
 #include "core/torch_headers.h"
+#include "methods/common/candidates.h"
 #include "methods/common/observe.h"
 
 namespace wkvq {
@@ -126,11 +127,13 @@ std::vector<ScaleChoice> search_scales(const BlockContext& context, const std::v
   }
   for (size_t i = 0; i < sites.size(); ++i) {
     for (double& loss : choices[i].loss) loss /= outputs;
-    const auto best = std::ranges::min_element(choices[i].loss) - choices[i].loss.begin();
-    if (!std::isfinite(choices[i].loss[static_cast<size_t>(best)]))
+    size_t best = 0;
+    for (size_t step = 1; step < choices[i].loss.size(); ++step)
+      if (choices[i].loss[step] < choices[i].loss[best] * kClearlyLess) best = step;
+    if (!std::isfinite(choices[i].loss[best]))
       throw NotFiniteError(
           fmt::format("block {}: the loss of AWQ's scale search is not finite", context.layer));
-    choices[i].ratio = ratio_of(static_cast<size_t>(best));
+    choices[i].ratio = ratio_of(best);
     choices[i].scale = awq_scale(mean[i], choices[i].ratio);
   }
   return choices;

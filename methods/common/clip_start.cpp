@@ -3,6 +3,7 @@
 #include "core/quantizer.h"
 #include "core/tensors.h"
 #include "core/torch_headers.h"
+#include "methods/common/candidates.h"
 #include "methods/common/observe.h"
 
 namespace wkvq {
@@ -29,8 +30,10 @@ at::Tensor best_ratios(const at::Tensor& weight, const at::Tensor& importance,
     const at::Tensor ratios = at::full({plan.rows, plan.groups_per_row()}, ratio, wide.options());
     const at::Tensor quantized = fake_quant_forward(wide, plan, {ratios, ratios});
     const at::Tensor cost = group_sums((quantized - wide).square_().mul_(importance), plan);
-    best = best.defined() ? at::where(cost < least, ratios, best) : ratios;
-    least = least.defined() ? at::minimum(cost, least) : cost;
+    const at::Tensor better =
+        best.defined() ? cost < least * kClearlyLess : at::ones_like(cost, at::kBool);
+    best = best.defined() ? at::where(better, ratios, best) : ratios;
+    least = least.defined() ? at::where(better, cost, least) : cost;
   };
   try_ratio(whole_range(spec));
   for (int step = 0; step < 10; ++step) try_ratio(0.95 - 0.05 * step);

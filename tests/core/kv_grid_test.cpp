@@ -150,6 +150,36 @@ TEST_CASE("kv grid: share of outliers, thresholds do not depend on the order of 
   REQUIRE(outliers_per_end(0.5, 2) == 0);
 }
 
+TEST_CASE("kv grid: edges of outliers lie between values, and twice the same value counts once") {
+  const auto edges = [](const std::vector<double>& values, double share) {
+    const OutlierEdges e = outlier_edges(at::tensor(values, at::kDouble), share);
+    return std::pair{e.low.item<double>(), e.high.item<double>()};
+  };
+  // One of ten at either end: between 0 and 2, between 8 and 12.
+  REQUIRE(edges({12, 0, 2, 3, 4, 5, 6, 7, 8, 5}, 0.2) == std::pair{1.0, 10.0});
+  REQUIRE(edges({12, 0, 2, 3, 4, 5, 6, 7, 8, 5}, 0) == std::pair{0.0, 12.0});
+  // Two of ten, but the second smallest is the third, rounded otherwise: the edge moves outwards.
+  REQUIRE(edges({0, 2, 2 + 1e-15, 3, 4, 5, 6, 7, 8, 12}, 0.4) == std::pair{1.0, 7.5});
+  // None: just beyond the last value, which an equal one rounded otherwise does not pass.
+  const auto [low, high] = edges({1, 1 + 1e-15, 2, 3, 3 - 1e-15}, 0.4);
+  REQUIRE((low < 1 && low > 1 - 1e-9 && high > 3 && high < 3 + 1e-9));
+  REQUIRE(edges({2, 2, 2}, 0.5) == std::pair{2.0, 2.0});
+}
+
+TEST_CASE("kv grid: a channel without range decodes to its one value") {
+  // The codebook has no 0: nearest to it is 0.25, which must not be added.
+  const at::Tensor x = at::full({1, 1, 4, 2}, 3.0, at::kDouble);
+  for (const double value : {3.0, 0.0}) {
+    const at::Tensor edge = at::full({1, 2}, value, at::kDouble);
+    const KvTensorOptions options{.bits = 2, .range = KvRange::kStatic, .grid = KvGrid::kNuq};
+    const KvTensorCodec codec(options, ChannelTransform(),
+                              {edge, edge, at::tensor({-1.0, -0.5, 0.25, 1.0}, at::kDouble)});
+    const at::Tensor y = codec.fake(at::full_like(x, value));
+    REQUIRE((y - value).abs().max().item<double>() < 1e-15);
+    REQUIRE(at::equal(codec.decode(codec.encode(at::full_like(x, value))), y));
+  }
+}
+
 TEST_CASE("kv grid: gradients pass the rounding, and stop beyond a static range") {
   const at::Tensor x =
       at::tensor({0.2, 1.1, 2.4, 5.0}, at::kDouble).view({1, 1, 4, 1}).requires_grad_();

@@ -68,7 +68,7 @@ Outcome outcome(const std::string& text, const std::string& model, const Setting
 
 /// |a - b| / |b|, Frobenius.
 double apart(const at::Tensor& a, const at::Tensor& b) {
-  const at::Tensor x = a.to(at::kDouble), y = b.to(at::kDouble);
+  const at::Tensor x = a.to(at::kCPU, at::kDouble), y = b.to(at::kCPU, at::kDouble);
   return ((x - y).square().sum() / y.square().sum()).sqrt().item<double>();
 }
 
@@ -77,7 +77,8 @@ double apart(const at::Tensor& a, const at::Tensor& b) {
 TEST_CASE("pretended device: operations are the CPU's, and mixing with the CPU throws") {
   const at::Tensor x = test::random_tensor({3, 4}, 1), y = x.to(pretended_device());
   REQUIRE(!y.is_cpu());
-  REQUIRE(at::equal(at::matmul(y, y.t()).to(at::kCPU), at::matmul(x, x.t())));
+  // Sums of four products, in whatever order.
+  REQUIRE(apart(at::matmul(y, y.t()), at::matmul(x, x.t())) < 1e-15);
   REQUIRE(at::equal(y.narrow(1, 1, 2).add(1).to(at::kCPU), x.narrow(1, 1, 2) + 1));
   REQUIRE_THROWS_WITH(y + x, Catch::Contains("pretended:0 and cpu"));
   REQUIRE_THROWS_WITH(at::matmul(y, x.t()), Catch::Contains("device"));
@@ -120,12 +121,10 @@ TEST_CASE("pretended device: gradients") {
 }
 
 TEST_CASE("pretended device: every method calibrates, evaluates and decodes as on the CPU") {
-  // float64, where nothing but the order of sums differs, and form minimum: a range that AWQ has
-  // clipped to -m ... m would put a zero point exactly between two integers, for the last bit to
-  // decide.
+  // float64, where nothing but the order of sums differs.
   for (const std::string& name : method_names()) {
     const std::string text = fmt::format(
-        "{{name: {}, weight: {{bits: 4, group_size: 16, form: minimum}}, activation: {{bits: 8}}, "
+        "{{name: {}, weight: {{bits: 4, group_size: 16}}, activation: {{bits: 8}}, "
         "kv: {{bits: 4}}}}",
         name);
     const Outcome expected = outcome(text, kGqa, {}),
@@ -171,18 +170,22 @@ TEST_CASE("pretended device: options of methods and codecs that look at other st
 }
 
 TEST_CASE("pretended device: float32 and half types through the device's attention kernels") {
-  // Codes may fall to the other side: what is asked for is the same function, not the same bits.
+  // In full precision the two differ by the order of sums. Where caches and weights are quantized a
+  // code may fall to the other side. That moves a value by one step, and quantizing moves every
+  // value by up to half a step: two runs differ by at most about twice what quantizing itself
+  // costs.
   const char* const text =
       "{name: wkvquant, weight: {bits: 8, group_size: 16, form: minimum}, kv: {bits: 8}, "
       "training: {epochs: 1}}";
   for (const auto& [dtype, close] : std::vector<std::pair<at::ScalarType, double>>{
-           {at::kFloat, 0.01}, {at::kHalf, 0.02}, {at::kBFloat16, 0.1}}) {
+           {at::kFloat, 1e-5}, {at::kHalf, 0.02}, {at::kBFloat16, 0.1}}) {
     const Outcome expected = outcome(text, kGqa, {.dtype = dtype}),
                   found = outcome(text, kGqa, {.dtype = dtype, .device = pretended_device()});
-    INFO(toString(dtype));
+    const double flips = 2 * apart(expected.one_pass, expected.full);
+    INFO(toString(dtype) << ", flips " << flips);
     CHECK(apart(found.full, expected.full) < close);
-    CHECK(apart(found.one_pass, expected.one_pass) < close);
-    CHECK(apart(found.decoded, expected.decoded) < close);
+    CHECK(apart(found.one_pass, expected.one_pass) < close + flips);
+    CHECK(apart(found.decoded, expected.decoded) < close + flips);
   }
 }
 

@@ -33,7 +33,7 @@ inline std::unique_ptr<Method> method_of(const std::string& text) {
 /// random tokens.
 class BlockFixture {
  public:
-  explicit BlockFixture(const std::string& model, at::ScalarType dtype = at::kDouble,
+  explicit BlockFixture(const std::filesystem::path& model, at::ScalarType dtype = at::kDouble,
                         int64_t length = 24)
       : source_(std::make_shared<const Checkpoint>(source(model)),
                 {.dtype = dtype, .resident_bytes = int64_t{1} << 30}),
