@@ -44,24 +44,24 @@ AttentionFunction attention_of(const KvCodec& codec, const StreamBatch& batch) {
 
 /// Carries one stream through a block. Statistics come from its first batch where `recorder` is
 /// given.
-void carry_stream(ModelSource& source, int64_t layer, const BlockWeights& weights,
-                  const KvCodec& codec, Stream& stream, Recorder* recorder) {
+void carry_stream(ModelSource& source, int64_t layer, const QuantizedBlock& block, Stream& stream,
+                  Recorder* recorder) {
   std::vector<std::optional<NotFinitePlace>> found(stream.batches.size());
   const auto forward = [&](size_t i, const AttentionFunction& attention) {
     StreamBatch& batch = stream.batches[i];
-    batch.hidden =
-        source.rest(forward_block(source.config(), layer, weights, source.rope(), batch.hidden,
-                                  batch.packed ? Positions(batch.packed->positions) : Positions(),
-                                  watched(attention, found[i])));
+    batch.hidden = source.rest(
+        forward_block(source.config(), layer, block.weights, source.rope(), batch.hidden,
+                      batch.packed ? Positions(batch.packed->positions) : Positions(),
+                      watched(attention, found[i])));
   };
   size_t first = 0;
   if (recorder && !stream.batches.empty()) {
     const StreamBatch& sampled = stream.batches[0];
-    const AttentionFunction plain = attention_of(codec, sampled);
-    forward(first++, recording(plain, codec, sampled, layer, *recorder));
+    const AttentionFunction plain = attention_of(block.codec, sampled);
+    forward(first++, recording(plain, block.codec, sampled, layer, *recorder));
   }
   for_each_batch(stream.batches.size() - first, source.options().device, [&](size_t i) {
-    forward(first + i, attention_of(codec, stream.batches[first + i]));
+    forward(first + i, attention_of(block.codec, stream.batches[first + i]));
   });
   // Behind the loop, so that a device is waited for once.
   for (size_t i = 0; i < stream.batches.size(); ++i) {
@@ -74,11 +74,11 @@ void carry_streams(ModelSource& source, int64_t layer, const BlockWeights& full,
                    const QuantizedBlock& block, BlockPass& pass, Recorder& recorder) {
   // The full-precision ones first: where they are not finite the model is to blame.
   for (Stream& stream : pass.streams)
-    if (stream.full_precision) carry_stream(source, layer, full, {}, stream, nullptr);
+    if (stream.full_precision) carry_stream(source, layer, {full, {}}, stream, nullptr);
   Recorder* sample = &recorder;
   for (Stream& stream : pass.streams) {
     if (stream.full_precision) continue;
-    carry_stream(source, layer, block.weights, block.codec, stream, sample);
+    carry_stream(source, layer, block, stream, sample);
     if (!stream.batches.empty()) sample = nullptr;
   }
 }
