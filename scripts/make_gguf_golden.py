@@ -3,6 +3,7 @@
 
     scripts/make_gguf_golden.py                  # blocks, models, tokenizers
     scripts/make_gguf_golden.py --model X.gguf   # logits and token ids of SmolLM2-135M (scripts/get_model.sh)
+    scripts/make_gguf_golden.py --model X.gguf --chunks 8   # writes nothing: perplexity as llama-perplexity counts it
 
 Development only: needs gguf==0.19.0, numpy, sentencepiece and, for --model, tokenizers.
 """
@@ -292,6 +293,24 @@ class Model:
         return self.norm(x, "output_norm.weight") @ embedding.T
 
 
+def print_perplexity(path, chunks):
+    """Of chunks of 512 tokens, the second half scored: float64 throughout."""
+    model = Model(path)
+    ids = real_tokenizer(model).encode(real_text()).ids
+    total = 0.0
+    for chunk in range(chunks):
+        tokens = ids[512 * chunk : 512 * (chunk + 1)]
+        logits = model.logits(tokens)[256:511]
+        peak = logits.max(-1)
+        log_sum = peak + np.log(np.exp(logits - peak[:, None]).sum(-1))
+        total += (log_sum - logits[np.arange(255), tokens[257:]]).sum()
+        print(f"{chunk + 1} chunks: perplexity {math.exp(total / (255 * (chunk + 1))):.4f}", flush=True)
+
+
+def real_text():
+    return (SHARED / "data/text/wikitext2.test.raw.txt").read_bytes().decode()[:120_000]
+
+
 def fnv1a(ids):
     value = 0xCBF29CE484222325
     for id_ in ids:
@@ -315,8 +334,7 @@ def real_tokenizer(model):
 def write_real(path):
     model = Model(path)
     tokenizer = real_tokenizer(model)
-    text = (SHARED / "data/text/wikitext2.test.raw.txt").read_bytes().decode()[:120_000]
-    ids = tokenizer.encode(text).ids
+    ids = tokenizer.encode(real_text()).ids
     print(f"{len(ids)} tokens of 120,000 characters, FNV-1a {fnv1a(ids)}")
     tokens = ids[1000:1024]
     logits = model.logits(tokens)
@@ -341,7 +359,10 @@ def write_real(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=pathlib.Path, help="SmolLM2-135M-Instruct.Q4_1.gguf")
+    parser.add_argument("--chunks", type=int, help="print the perplexity of so many chunks instead")
     arguments = parser.parse_args()
+    if arguments.model and arguments.chunks:
+        return print_perplexity(arguments.model, arguments.chunks)
     OUT.mkdir(parents=True, exist_ok=True)
     if arguments.model:
         return write_real(arguments.model)
