@@ -1,6 +1,7 @@
 #include "datasets/tokenizers/json_node.h"
 
 #include "core/base/error.h"
+#include "core/base/foreign_file.h"
 
 namespace wkvq {
 
@@ -72,6 +73,7 @@ nlohmann::json parse_json(const std::string& bytes, const std::string& name) {
   try {
     return nlohmann::json::parse(bytes);
   } catch (const nlohmann::json::exception& error) {
+    refuse_foreign(name, bytes);
     config_error("{}: {}", name, error.what());
   }
 }
