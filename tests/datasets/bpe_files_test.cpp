@@ -103,6 +103,8 @@ TEST_CASE("a tokenizer file that is a pointer of git-lfs is named") {
     REQUIRE_CONFIG_ERROR(load_tokenizer(folder.path()), "is a git-lfs pointer");
     std::filesystem::remove(folder / name);
   }
+  test::write_file(folder / "tokenizer.json", "<html>" + std::string(2000, ' ') + "</html>");
+  REQUIRE_CONFIG_ERROR(load_tokenizer(folder.path()), "is a web page");
 }
 
 TEST_CASE("vocab.json and merges.txt of Qwen2: the right ids") {
