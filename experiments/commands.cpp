@@ -19,7 +19,7 @@
 #include "experiments/plan.h"
 #include "experiments/results_folder.h"
 #include "experiments/runner.h"
-#include "experiments/sampled_text.h"
+#include "experiments/sampled_text_check.h"
 #include "experiments/sweep_progress.h"
 
 namespace wkvq {

@@ -11,7 +11,7 @@
 #include "experiments/learned_files.h"
 #include "experiments/plan.h"
 #include "experiments/runner.h"
-#include "experiments/sampled_text.h"
+#include "experiments/sampled_text_check.h"
 #include "experiments/silent_recorder.h"
 #include "experiments/storage.h"
 

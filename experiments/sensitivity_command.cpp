@@ -13,7 +13,7 @@
 #include "experiments/plan.h"
 #include "experiments/results_folder.h"
 #include "experiments/runner.h"
-#include "experiments/sampled_text.h"
+#include "experiments/sampled_text_check.h"
 #include "experiments/sensitivity.h"
 
 namespace wkvq {

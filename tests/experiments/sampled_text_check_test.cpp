@@ -1,4 +1,4 @@
-#include "experiments/sampled_text.h"
+#include "experiments/sampled_text_check.h"
 
 #include <sstream>
 
