@@ -8,6 +8,7 @@ the comparison needs of NEW in EXPECTED. Exit code 1: a number differs or is mis
 import csv
 import math
 import sys
+from pathlib import Path
 
 PARTS = ("stderr", "n", "metric", "dataset", "kv_mode", "convention")
 
@@ -75,6 +76,8 @@ def main():
     if len(sys.argv) == 4:
         write(sys.argv[2], sys.argv[1])
         return 0
+    if not Path(sys.argv[1]).exists():
+        sys.exit(f"no figures in {sys.argv[1]} yet: compare {sys.argv[2]} with the table in docs/ablations.md, or --write")
     return compare(sys.argv[1], sys.argv[2])
 
 
