@@ -213,12 +213,13 @@ void SafetensorsFile::parse_header() {
     return std::pair(left.data, left.bytes) < std::pair(right.data, right.bytes);
   });
   check_no_gaps(file, tensors_, data, data_bytes);
+  places_.reserve(tensors_.size());
+  for (size_t i = 0; i < tensors_.size(); ++i) places_.emplace(tensors_[i].name, i);
 }
 
 const TensorEntry* SafetensorsFile::find(std::string_view name) const {
-  const auto found = std::find_if(tensors_.begin(), tensors_.end(),
-                                  [&](const TensorEntry& entry) { return entry.name == name; });
-  return found == tensors_.end() ? nullptr : &*found;
+  const auto found = places_.find(name);
+  return found == places_.end() ? nullptr : &tensors_[found->second];
 }
 
 const TensorEntry& SafetensorsFile::at(std::string_view name) const {

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace wkvq {
@@ -61,6 +62,7 @@ class SafetensorsFile {
   const std::byte* mapping_ = nullptr;
   size_t size_ = 0;
   std::vector<TensorEntry> tensors_;
+  std::unordered_map<std::string_view, size_t> places_;  ///< in tensors_, by their names
   std::map<std::string, std::string> metadata_;
 };
 
