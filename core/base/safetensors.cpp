@@ -186,6 +186,7 @@ void SafetensorsFile::parse_header() {
     return std::pair(left.data, left.bytes) < std::pair(right.data, right.bytes);
   });
   check_no_gaps(file, tensors_, data, data_bytes);
+  index_names();
 }
 
 }  // namespace wkvq

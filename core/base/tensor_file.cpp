@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -36,10 +35,14 @@ TensorFile::~TensorFile() {
   munmap(const_cast<std::byte*>(mapping_), size_);
 }
 
+void TensorFile::index_names() {
+  places_.reserve(tensors_.size());
+  for (size_t i = 0; i < tensors_.size(); ++i) places_.emplace(tensors_[i].name, i);
+}
+
 const TensorEntry* TensorFile::find(std::string_view name) const {
-  const auto found = std::find_if(tensors_.begin(), tensors_.end(),
-                                  [&](const TensorEntry& entry) { return entry.name == name; });
-  return found == tensors_.end() ? nullptr : &*found;
+  const auto found = places_.find(name);
+  return found == places_.end() ? nullptr : &tensors_[found->second];
 }
 
 const TensorEntry& TensorFile::at(std::string_view name) const {

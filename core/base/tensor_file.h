@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace wkvq {
@@ -49,9 +50,13 @@ class TensorFile {
   /// names the format in messages.
   TensorFile(const std::filesystem::path& path, size_t header_bytes, std::string_view format);
 
+  /// Makes find() work; to be called when `tensors_` is complete. The first of equal names counts.
+  void index_names();
+
   std::vector<TensorEntry> tensors_;
 
  private:
+  std::unordered_map<std::string_view, size_t> places_;  ///< in tensors_, by their names
   std::filesystem::path path_;
   const std::byte* mapping_ = nullptr;
   size_t size_ = 0;

@@ -118,6 +118,23 @@ TEST_CASE("hostile entries are refused with their tensor") {
           "tensor 'b' overlaps");
 }
 
+TEST_CASE("safetensors: a header of 300 000 tensors is read and looked up in no time to speak of") {
+  // A look through all of them for each would take hours.
+  constexpr int kTensors = 300'000;
+  std::string header = "{";
+  for (int i = 0; i < kTensors; ++i)
+    header += fmt::format(R"({}"t{}":{{"dtype":"U8","shape":[1],"data_offsets":[{},{}]}})",
+                          i > 0 ? "," : "", i, i, i + 1);
+  const test::TemporaryFolder folder;
+  test::write_file(folder / "x", test::raw_safetensors(header + "}", kTensors));
+  const SafetensorsFile file(folder / "x");
+  REQUIRE(file.tensors().size() == kTensors);
+  size_t found = 0;
+  for (int i = 0; i < kTensors; ++i) found += file.find(fmt::format("t{}", i)) != nullptr;
+  CHECK(found == kTensors);
+  CHECK(!file.find("t300000"));
+}
+
 TEST_CASE("a missing file and a folder are refused") {
   REQUIRE_CONFIG_ERROR(SafetensorsFile("/nonexistent/x"), "no such file");
   const test::TemporaryFolder folder;
