@@ -144,6 +144,7 @@ GgufFile::GgufFile(const std::filesystem::path& path) : TensorFile(path, kFixedB
   place(list, bytes().substr(std::min<uint64_t>(begin, bytes().size())),
         static_cast<uint64_t>(alignment), file);
   for (Description& tensor : list) tensors_.push_back(std::move(tensor.entry));
+  index_names();
 }
 
 bool is_gguf(const std::filesystem::path& path) {
