@@ -139,7 +139,7 @@ std::string inspect_text(const std::string& model, const InspectOptions& options
       .batch = options.batch,
   };
   std::string text = architecture_text(config, files);
-  for (const std::string& note : model_notes(folder, config)) text += "note: " + note + "\n";
+  for (const std::string& note : model_notes(path, config)) text += "note: " + note + "\n";
   return text + "\n" + memory_text(config, question);
 }
 

@@ -1,6 +1,7 @@
 #include "core/base/interrupt.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -59,9 +60,9 @@ extern "C" void on_interrupt(int signal) {
 
 }  // namespace
 
-InterruptHandler::InterruptHandler(std::string text) {
+InterruptHandler::InterruptHandler(const std::string& text) {
   // A bar that overwrites itself may stand on the line.
-  farewell = keep((::isatty(STDERR_FILENO) ? "\n" : "") + std::move(text) + "\n");
+  farewell = keep(fmt::format("{}{}\n", ::isatty(STDERR_FILENO) ? "\n" : "", text));
   struct sigaction action = {};
   action.sa_handler = on_interrupt;
   for (const int signal : kSignals) sigaddset(&action.sa_mask, signal);

@@ -10,7 +10,7 @@ namespace wkvq {
 /// Everything the handler does is safe in a signal handler. One at a time.
 class InterruptHandler {
  public:
-  explicit InterruptHandler(std::string farewell);
+  explicit InterruptHandler(const std::string& farewell);
   ~InterruptHandler();
   InterruptHandler(const InterruptHandler&) = delete;
   InterruptHandler& operator=(const InterruptHandler&) = delete;

@@ -155,7 +155,7 @@ void SafetensorsFile::parse_header() {
   }
   const std::string_view text = bytes().substr(kLengthBytes, length);
   if (text.empty() || text.front() != '{') {
-    refuse_foreign(path_, bytes().substr(0, 512));
+    refuse_foreign(path(), bytes().substr(0, 512));
     config_error("{}: header does not start with '{{'", file);
   }
   const nlohmann::json header = parse_json(text, file);

@@ -40,7 +40,7 @@ std::optional<Owner> owner_of(const std::string& name) {
 
 /// The file system's own time, which the clock of no host replaces.
 fs::file_time_type now_in(const fs::path& folder) {
-  const fs::path path = folder / ("." + Owner::self().token() + std::string(kSuffix));
+  const fs::path path = folder / fmt::format(".{}{}", Owner::self().token(), kSuffix);
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor < 0) return fs::file_time_type::min();
   ::close(descriptor);

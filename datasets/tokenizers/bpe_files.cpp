@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/json.h"
 #include "datasets/tokenizers/bpe_reader.h"
 #include "datasets/tokenizers/bpe_tokenizer.h"
 #include "datasets/tokenizers/files.h"

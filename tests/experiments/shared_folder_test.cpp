@@ -267,7 +267,7 @@ TEST_CASE("shared folder: damaged files as configuration or calibration are refu
                                             test::wkvq_binary(), (cases / name).string()));
     CHECK(process.wait() == 2);
     CHECK_THAT(process.err(), Contains(name));
-    CHECK_THAT(test::error_of([&] { run_with_parameters(cases / name); }), Contains(name));
+    CHECK_THAT(test::error_of([&] { run_with_parameters(cases / name, "", 2); }), Contains(name));
   }
 }
 
