@@ -87,13 +87,13 @@ TEST_CASE("draws: a report of them") {
                  out);
   CHECK(out.str() == R"(| kv.bits | kl, self, kv past [1] | kl spread, self, kv past [1] | draws |
 | ---: | ---: | ---: | ---: |
-| 3 | 0.542 ± 0.010 | 0.176777 | 2 |
 | 4 | 0.500 ± 0.010 | 0.176777 | 2 |
+| 3 | 0.542 ± 0.010 | 0.176777 | 2 |
 
 - [1] windows of 512 tokens, BOS in front; mean over draws, calibration.seed
 )");
   REQUIRE_CONFIG_ERROR(
       report_command({.paths = {folder.path()}, .format = "json", .draws = "calibration.seed"},
                      out),
-      "--draws do not apply");
+      "--draws and --baseline do not apply");
 }

@@ -168,7 +168,7 @@ TEST_CASE("report: broken files and failed runs are rows with their reasons") {
                  "| broken | - | - | unreadable |\n"));
   CHECK(contains(text, "- failed failed: NaN in block 3\n"));
   CHECK(contains(text, "- unreadable broken: "));
-  CHECK(contains(text, "file signature not found"));
+  CHECK(contains(text, "no signature of HDF5"));
 }
 
 TEST_CASE("report: keys that always agree share one column") {

@@ -34,7 +34,7 @@ TEST_CASE("show: every part of a run file") {
   const std::string text = out.str();
   CHECK(contains(text, "\nWarnings\n\nfew tokens\nworse "));
   CHECK(!contains(text, "\x1b"));
-  CHECK(contains(text, "run_id     id-1\n"));
+  CHECK(contains(text, "run_id    id-1\n"));
   CHECK(contains(text, "method.kv.bits       4\n"));
   CHECK(contains(text, "ppl   perplexity  self     past     7.50 ± 0.13  1024  BOS\n"));
   CHECK(contains(text, "seconds_total    1.5\n"));

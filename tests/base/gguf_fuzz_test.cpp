@@ -42,7 +42,10 @@ void read_all(const GgufFile& file) {
     tried([&] { fields.number(name, -1e300, 1e300); });
     tried([&] { fields.flag_or(name, false); });
     tried([&] { (void)fields.text(name).size(); });
-    tried([&] { REQUIRE(fields.numbers(name).size() == file.metadata().at(name).count); });
+    tried([&] {
+      const size_t count = fields.numbers(name).size();
+      REQUIRE(count == file.metadata().at(name).count);
+    });
     tried([&] {
       const auto texts = fields.texts(name);
       REQUIRE(texts.size() == file.metadata().at(name).count);

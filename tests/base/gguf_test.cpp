@@ -163,10 +163,10 @@ TEST_CASE("GGUF: metadata that cannot be") {
 TEST_CASE("GGUF: a folder, a pipe and a file that is not there are refused at once") {
   const test::TemporaryFolder folder;
   std::filesystem::create_directory(folder / "d.gguf");
-  REQUIRE_CONFIG_ERROR(GgufFile(folder / "d.gguf"), "not a regular file");
+  REQUIRE_CONFIG_ERROR(GgufFile(folder / "d.gguf"), "expected a regular file");
   REQUIRE(mkfifo((folder / "p.gguf").c_str(), 0600) == 0);
-  REQUIRE_CONFIG_ERROR(GgufFile(folder / "p.gguf"), "not a regular file");
-  REQUIRE_CONFIG_ERROR(GgufFile(folder / "none.gguf"), "No such file");
+  REQUIRE_CONFIG_ERROR(GgufFile(folder / "p.gguf"), "expected a regular file");
+  REQUIRE_CONFIG_ERROR(GgufFile(folder / "none.gguf"), "no such file");
   test::write_file(folder / "short.gguf", "GGUF");
   REQUIRE_CONFIG_ERROR(GgufFile(folder / "short.gguf"), "4 bytes, too short for a GGUF file");
 }
@@ -210,7 +210,7 @@ TEST_CASE("GGUF: parts of a split model are found beside the first and must belo
     return test::source("tests/golden/gguf/" + fmt::format(fmt::runtime(name), i));
   };
   std::filesystem::copy(golden(1), part(1));
-  REQUIRE_CONFIG_ERROR(open_gguf(part(1)), part(2).string() + ": No such file");
+  REQUIRE_CONFIG_ERROR(open_gguf(part(1)), part(2).string() + ": no such file");
   std::filesystem::copy(golden(2), part(2));
   CHECK(open_gguf(part(1)).size() == 2);
   REQUIRE_CONFIG_ERROR(open_gguf(part(2)), "expected the first");

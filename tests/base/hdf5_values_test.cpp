@@ -130,15 +130,17 @@ TEST_CASE("hdf5 values: variable strings in ASCII or UTF-8, a null pointer is em
 
 TEST_CASE("hdf5 values: scalar datasets are attributes, others of that name are none") {
   Foreign foreign;
-  const Handle scalar(H5Screate(H5S_SCALAR), H5Sclose);
-  const Handle made(H5Dcreate2(foreign.file(), "number", H5T_IEEE_F64LE, scalar, H5P_DEFAULT,
-                               H5P_DEFAULT, H5P_DEFAULT),
-                    H5Dclose);
-  const double value = 2.5;
-  H5Dwrite(made, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &value);
-  foreign.dataset("list", H5T_STD_I64LE, H5T_NATIVE_INT64, std::vector<int64_t>{1, 2});
-  const Handle group(H5Gcreate2(foreign.file(), "group", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
-                     H5Gclose);
+  {  // what is open keeps the file open
+    const Handle scalar(H5Screate(H5S_SCALAR), H5Sclose);
+    const Handle made(H5Dcreate2(foreign.file(), "number", H5T_IEEE_F64LE, scalar, H5P_DEFAULT,
+                                 H5P_DEFAULT, H5P_DEFAULT),
+                      H5Dclose);
+    const double value = 2.5;
+    H5Dwrite(made, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &value);
+    foreign.dataset("list", H5T_STD_I64LE, H5T_NATIVE_INT64, std::vector<int64_t>{1, 2});
+    const Handle group(H5Gcreate2(foreign.file(), "group", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                       H5Gclose);
+  }
   const Reader file = foreign.reader();
   CHECK(file.attribute("/", "number") == AttributeValue(2.5));
   REQUIRE_CONFIG_ERROR(file.attribute("/", "list"), "attribute 'list' of /: not a scalar");

@@ -75,7 +75,7 @@ TEST_CASE("inspect refuses options out of range") {
   REQUIRE_CONFIG_ERROR(inspect_text(model, {.context = (int64_t{1} << 31) + 1}),
                        "context is 2147483649; expected 1 to 2147483648");
   REQUIRE_CONFIG_ERROR(inspect_text(model, {.batch = (int64_t{1} << 20) + 1}), "batch is 1048577");
-  REQUIRE_CONFIG_ERROR(inspect_text("/nonexistent", {}), "config.json: no such file");
+  REQUIRE_CONFIG_ERROR(inspect_text("/nonexistent", {}), "no such folder '/nonexistent'");
 }
 
 }  // namespace wkvq

@@ -82,6 +82,7 @@ TEST_CASE("GGUF pre-tokenizers cut digits and punctuation as they are named") {
     GgufBytes file;
     file.word("tokenizer.ggml.model", "gpt2")
         .word("tokenizer.ggml.pre", pre)
+        .flag("tokenizer.ggml.add_bos_token", false)
         .words("tokenizer.ggml.tokens", {"1", "11", "111", "1111", ".", "..", "\u0120", "\u01201",
                                          "a", "A", "aA", "\u0120."})
         .words("tokenizer.ggml.merges",

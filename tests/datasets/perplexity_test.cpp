@@ -168,7 +168,7 @@ TEST_CASE("quantiles interpolate between order statistics") {
 
 TEST_CASE("task names: every one can be made, others are refused by name") {
   for (const std::string& name : task_names()) CHECK(make_task(name)->summary().size() > 10);
-  REQUIRE_CONFIG_ERROR(make_task("ppl"), "unknown task 'ppl' (known: perplexity, ");
+  REQUIRE_CONFIG_ERROR(make_task("ppl"), "unknown task 'ppl'; did you mean 'perplexity'?");
 }
 
 }  // namespace
