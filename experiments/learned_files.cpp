@@ -32,7 +32,7 @@ at::Tensor to_tensor(const Array& array) {
   return at::tensor(at::ArrayRef<double>(array.values), at::kDouble).view(array.shape);
 }
 
-LearnedParameters read_block(const std::filesystem::path& path) {
+LearnedParameters read_block(const std::filesystem::path& path, int64_t layer) {
   const SafetensorsFile file(path);
   check_hash(file);
   LearnedParameters parameters;
@@ -42,8 +42,8 @@ LearnedParameters read_block(const std::filesystem::path& path) {
     at::Tensor values = at::empty(entry.shape, at::kDouble);
     std::memcpy(values.data_ptr(), entry.data, entry.bytes);
     if (!all_finite(values))
-      throw NotFiniteError(
-          fmt::format("{}: '{}' is not finite; remove the folder", path.string(), entry.name));
+      throw NotFiniteError(fmt::format("{}: '{}' of block {} is not finite; remove the folder",
+                                       path.string(), entry.name, layer));
     parameters[entry.name] = values;
   }
   return parameters;
@@ -66,7 +66,7 @@ std::optional<LearnedParameters> LearnedFiles::load(int64_t layer) {
   const std::filesystem::path path = block_file(partial_, layer);
   if (!std::filesystem::exists(path)) return std::nullopt;
   try {
-    return read_block(path);
+    return read_block(path, layer);
   } catch (const ConfigError& error) {
     fmt::print(stderr, "wkvq: warning: {}; the file is set aside, the block is trained again\n",
                error.what());

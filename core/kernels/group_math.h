@@ -36,12 +36,6 @@ WKVQ_HOST_DEVICE inline double round_half_even(double x) {
   return rint(x);
 }
 
-/// Eight times the distance of 1 to the next number.
-template <class T>
-WKVQ_HOST_DEVICE inline T few_roundings() {
-  return sizeof(T) == sizeof(double) ? T(0x1p-49) : T(0x1p-20f);
-}
-
 /// float rounded to bfloat16 and back, half to even, kept finite.
 WKVQ_HOST_DEVICE inline float to_bfloat16(float x) {
   uint32_t bits;
@@ -95,11 +89,7 @@ WKVQ_HOST_DEVICE inline GroupParams<T> group_params(T lowest, T highest, const Q
     lowest = lowest < T(0) ? lowest : T(0);
     highest = highest > T(0) ? highest : T(0);
   }
-  T width = highest - lowest;
-  // Weights clipped to -m ... m end halfway between two codes, by construction: a step smaller by a
-  // few roundings lets both ends and the zero point fall outward, whatever the last bit of m.
-  if (plan.form == PlanForm::kZeroPoint && highest == -lowest) width *= T(1) - few_roundings<T>();
-  const T scale = round_stored(width / p.high, plan.stored);
+  const T scale = round_stored((highest - lowest) / p.high, plan.stored);
   if (plan.form == PlanForm::kMinimum) {
     p.minimum = round_stored(lowest, plan.stored);
     if (scale > T(0)) p.scale = scale;

@@ -70,8 +70,8 @@ TEST_CASE("overlap: told once a sweep on standard error, recorded in every run")
     told.append(buffer.data(), n);
   CHECK(WEXITSTATUS(pclose(pipe)) == 0);
   const size_t first = told.find("wkvq: warning: evaluate.0");
-  CHECK(first == 0);
-  CHECK(told.find("wkvq: warning", first + 1) == std::string::npos);
+  CHECK(first != std::string::npos);
+  CHECK(told.find("wkvq: warning: evaluate.0", first + 1) == std::string::npos);
   int64_t runs = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder / "results/both")) {
     const hdf5::Reader file(entry.path());

@@ -146,7 +146,7 @@ TEST_CASE("option --set says what it cannot append to or remove") {
                        "did you mean 'weight'?");
   REQUIRE_CONFIG_ERROR(load(kBase, {"~a.b"}), "nothing to remove: no 'a'");
   REQUIRE_CONFIG_ERROR(load(kBase, {"~evaluate.1"}), "'1' is not an item of the list");
-  REQUIRE_CONFIG_ERROR(load(kBase, {"~method.name.x"}), "leads through 'rtn'");
+  REQUIRE_CONFIG_ERROR(load(kBase, {"~method.name.x"}), "nothing to remove: no 'x'");
   REQUIRE_CONFIG_ERROR(load(kBase, {"~sweep.x"}), "nothing to remove: no 'sweep'");
   REQUIRE_CONFIG_ERROR(
       load(std::string(kBase) + "sweep: {method.kv.bits: [4, 3]}", {"~sweep.method.kv.bit"}),

@@ -230,7 +230,7 @@ TEST_CASE("shared folder: output that cannot be written is exit code 1") {
         sweep.start("full", fmt::format("{} {} >/dev/full", test::wkvq_binary(), arguments));
     INFO(arguments);
     CHECK(process.wait() == 1);
-    CHECK_THAT(process.err(), Contains("standard output cannot be written: No space left"));
+    CHECK_THAT(process.err(), Contains("standard output cannot be written: "));
   }
   test::Process plan = sweep.start("full", sweep.command("plan") + " >/dev/full");
   CHECK(plan.wait() == 1);

@@ -29,7 +29,8 @@ std::optional<at::Tensor> result(const std::string& name, const std::string& opt
                                                 fixture.model().rope(), x, 0);
     all.push_back(quantized_key(in, block.codec.key));
     all.push_back(block.codec.value.fake(in.value));
-  } catch (const ConfigError&) {
+  } catch (const ConfigError& error) {
+    UNSCOPED_INFO(error.what());
     return std::nullopt;
   }
   for (at::Tensor& x : all) x = x.flatten();
@@ -55,6 +56,7 @@ void require_effect(const std::string& part, const std::string& base, const std:
       return fmt::format("{}: {{{}{}}}, {}", part, base, more, rest);
     };
     const auto plain = result(name, text(""));
+    INFO(name << ", " << part << ": " << base);
     REQUIRE(plain);
     int effective = 0;
     for (const std::string& option : options) {
