@@ -79,8 +79,8 @@ TEST_CASE("options of weights count in every method, or are refused") {
   require_effect("weight", "bits: 3, group_size: 4", "kv: {bits: 16}, activation: {bits: 16}",
                  {"form: minimum", "form: symmetric", "range: raw", "scale_dtype: float16",
                   "scale_dtype: bfloat16"});
-  require_effect("weight", "bits: 3", "kv: {bits: 16}, activation: {bits: 16}",
-                 {"per_tensor: true", "group_size: 8", "form: symmetric"});
+  require_effect("weight", "bits: 3, group_size: -1", "kv: {bits: 16}, activation: {bits: 16}",
+                 {"per_tensor: true", "form: symmetric"});
 }
 
 TEST_CASE("options of inputs count in every method, or are refused") {
