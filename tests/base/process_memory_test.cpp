@@ -50,7 +50,8 @@ TEST_CASE("a streamed model in full precision holds two blocks, then the head") 
   CHECK(bytes.peak() == kLibraryBytes + 3200 + bytes.quantizing);
 }
 
-TEST_CASE("a resident model holds all blocks and the head; what is quantized is another block") {
+TEST_CASE(
+    "a resident model holds all blocks and the head, and what is quantized is another block") {
   const ProcessBytes bytes = process_memory(tiny(), {.resident = true, .rewrites = true});
   CHECK(bytes.weights == 3 * kBlock + kHead);
   CHECK(bytes.quantizing == kBlock + kFilePages + kStatistics);

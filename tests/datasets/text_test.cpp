@@ -26,7 +26,8 @@ TEST_CASE("text: the whole file as Python opens it") {
   CHECK(none->load(test::context_of(&tokenizer)).stream.size() == 6);
 }
 
-TEST_CASE("text: line ends are line feeds, counted in the convention; a byte order mark stays") {
+TEST_CASE(
+    "text: line ends are line feeds, counted in the convention, and a byte order mark stays") {
   const test::TemporaryFolder folder;
   const ByteTokenizer tokenizer(false);
   const auto load = [&](const std::string& bytes) {

@@ -55,7 +55,7 @@ std::string sweep(const std::string& model, const std::string& more = "") {
 
 }  // namespace
 
-TEST_CASE("command line: called alone it prints help; it has a version") {
+TEST_CASE("command line: called alone it prints help, and it has a version") {
   const Outcome alone = program("");
   CHECK(alone.code == 2);
   for (const char* part : {"Subcommands:", "plan", "generate", "--threads", "--version"})
