@@ -19,14 +19,10 @@ constexpr int64_t kSteps = 20, kTried = 10;
 at::Tensor clip_group(const at::Tensor& group, const at::Tensor& moments, const QuantSpec& spec) {
   const at::Tensor wide = group.to(moments.scalar_type());
   const at::Tensor largest = group.abs().amax(1, /*keepdim=*/true);
-  const double shorter = group.scalar_type() == at::kDouble ? 1 - 0x1p-49 : 1 - 0x1p-20;
   at::Tensor best, best_loss;
   for (int64_t step = 0; step < kTried; ++step) {
     const at::Tensor bound = largest * (1.0 - static_cast<double>(step) / kSteps);
-    // A range from -m to m would end halfway between two codes, for the last bit of m to decide:
-    // one that is shorter by a few roundings above has its ends and its zero point on the same
-    // side.
-    const at::Tensor clamped = at::minimum(at::maximum(group, -bound), bound * shorter);
+    const at::Tensor clamped = at::minimum(at::maximum(group, -bound), bound);
     const at::Tensor error = fake_quantize(clamped, spec).to(moments.scalar_type()) - wide;
     // sum over tokens of (e . x)^2 = e M e^T
     const at::Tensor loss = (at::matmul(error, moments) * error).sum(1, /*keepdim=*/true);
