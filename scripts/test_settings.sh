@@ -16,7 +16,7 @@ programs=("${@:-}")
 
 settings=(
   "ATEN_CPU_CAPABILITY=default WKVQ_CPU_CAPABILITY=generic MKL_ENABLE_INSTRUCTIONS=SSE4_2 ONEDNN_MAX_CPU_ISA=SSE41 WKVQ_TEST_SUMS=reversed"
-  "WKVQ_TEST_SUMS=rows OMP_NUM_THREADS=2"
+  "WKVQ_TEST_SUMS=rows"
 )
 $short || settings+=(
   "OMP_NUM_THREADS=1"
