@@ -43,7 +43,7 @@ else()
 endif()
 target_link_libraries(wkvq_torch INTERFACE torch_cpu c10)
 if(WKVQ_WITH_CUDA)
-  # libtorch_cuda itself is loaded at run time, where a device is asked for (core/cuda_backend.h).
+  # libtorch_cuda itself is loaded at run time, where a device is asked for (core/device/cuda_backend.h).
   target_link_libraries(wkvq_torch INTERFACE c10_cuda CUDA::cudart ${CMAKE_DL_LIBS})
   target_include_directories(wkvq_torch SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS})
   target_compile_definitions(wkvq_torch INTERFACE WKVQ_WITH_CUDA=1)

@@ -1,8 +1,8 @@
 #include "methods/registry.h"
 
 #include "core/base/error.h"
-#include "core/base/suggest.h"
-#include "core/base/visible_text.h"
+#include "core/base/text/suggest.h"
+#include "core/base/text/visible_text.h"
 #include "methods/awq/awq.h"
 #include "methods/gptq/gptq.h"
 #include "methods/kivi/kivi.h"

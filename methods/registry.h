@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/method.h"
+#include "core/calibrate/method.h"
 
 namespace wkvq {
 

@@ -37,4 +37,4 @@ wkvq() {
 }
 mkdir -p "$RESULTS"
 eval "${commands//results\//$RESULTS/}"
-python3 scripts/compare_figures.py "docs/ablations/$name.csv" "$RESULTS/$name.csv" ${2:+"$2"}
+python3 scripts/quality/compare_figures.py "docs/ablations/$name.csv" "$RESULTS/$name.csv" ${2:+"$2"}

@@ -1,18 +1,18 @@
 #include <utility>
 
 #include "core/base/error.h"
-#include "core/base/suggest.h"
-#include "core/base/visible_text.h"
-#include "datasets/task.h"
+#include "core/base/text/suggest.h"
+#include "core/base/text/visible_text.h"
 #include "datasets/tasks/choice/choice_task.h"
-#include "datasets/tasks/cloze.h"
-#include "datasets/tasks/context_curve.h"
-#include "datasets/tasks/llama_cpp.h"
-#include "datasets/tasks/perplexity.h"
+#include "datasets/tasks/common/task.h"
+#include "datasets/tasks/likelihood/cloze.h"
+#include "datasets/tasks/likelihood/context_curve.h"
+#include "datasets/tasks/likelihood/llama_cpp.h"
+#include "datasets/tasks/likelihood/perplexity.h"
+#include "datasets/tasks/likelihood/rolling.h"
 #include "datasets/tasks/recall/kv_recall.h"
 #include "datasets/tasks/recall/needle.h"
 #include "datasets/tasks/recall/passkey.h"
-#include "datasets/tasks/rolling.h"
 #include "datasets/tasks/text/text_task.h"
 
 namespace wkvq {

@@ -5,7 +5,7 @@
 #include <queue>
 
 #include "core/base/error.h"
-#include "core/base/visible_text.h"
+#include "core/base/text/visible_text.h"
 #include "datasets/tokenizers/unicode.h"
 
 namespace wkvq {

@@ -1,7 +1,7 @@
 #include <utility>
 
 #include "core/base/error.h"
-#include "core/base/json.h"
+#include "core/base/json/json.h"
 #include "datasets/tokenizers/bpe_reader.h"
 #include "datasets/tokenizers/bpe_tokenizer.h"
 #include "datasets/tokenizers/files.h"

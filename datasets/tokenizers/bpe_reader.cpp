@@ -3,7 +3,7 @@
 #include <sstream>
 
 #include "core/base/error.h"
-#include "core/base/visible_text.h"
+#include "core/base/text/visible_text.h"
 
 namespace wkvq {
 namespace {

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "core/base/error.h"
-#include "core/base/json.h"
-#include "core/base/visible_text.h"
+#include "core/base/json/json.h"
+#include "core/base/text/visible_text.h"
 #include "datasets/tokenizers/bpe_reader.h"
 #include "datasets/tokenizers/files.h"
 #include "datasets/tokenizers/unicode.h"

@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "datasets/tokenizer.h"
 #include "datasets/tokenizers/added_tokens.h"
 #include "datasets/tokenizers/bpe.h"
 #include "datasets/tokenizers/decoder.h"
 #include "datasets/tokenizers/normalizer.h"
 #include "datasets/tokenizers/post_processor.h"
 #include "datasets/tokenizers/pre_tokenizer.h"
+#include "datasets/tokenizers/tokenizer.h"
 #include "datasets/tokenizers/tokenizer_config.h"
 
 namespace wkvq {

@@ -4,8 +4,8 @@
 #include <xxhash.h>
 
 #include "core/base/error.h"
-#include "core/base/foreign_file.h"
-#include "core/base/json.h"
+#include "core/base/json/foreign_file.h"
+#include "core/base/json/json.h"
 
 namespace wkvq {
 

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "core/base/error.h"
-#include "core/base/gguf.h"
-#include "core/base/gguf_fields.h"
+#include "core/base/gguf/gguf.h"
+#include "core/base/gguf/gguf_fields.h"
 #include "datasets/tokenizers/bpe_tokenizer.h"
 #include "datasets/tokenizers/files.h"
 #include "datasets/tokenizers/gguf_pre_tokenizer.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/tokenizer.h"
+#include "datasets/tokenizers/tokenizer.h"
 
 namespace wkvq {
 

@@ -1,7 +1,7 @@
 #include "datasets/tokenizers/json_node.h"
 
 #include "core/base/error.h"
-#include "core/base/visible_text.h"
+#include "core/base/text/visible_text.h"
 
 namespace wkvq {
 

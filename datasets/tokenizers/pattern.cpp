@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "core/base/error.h"
-#include "core/base/visible_text.h"
+#include "core/base/text/visible_text.h"
 
 namespace wkvq {
 namespace {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "core/base/error.h"
-#include "core/base/visible_text.h"
+#include "core/base/text/visible_text.h"
 #include "datasets/tokenizers/normalizer.h"
 #include "datasets/tokenizers/pattern.h"
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
-#include "core/base/visible_text.h"
+#include "core/base/text/visible_text.h"
 #include "datasets/tokenizers/files.h"
 #include "datasets/tokenizers/unicode.h"
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "datasets/tokenizer.h"
 #include "datasets/tokenizers/added_tokens.h"
 #include "datasets/tokenizers/sentencepiece_model.h"
+#include "datasets/tokenizers/tokenizer.h"
 #include "datasets/tokenizers/tokenizer_config.h"
 #include "datasets/tokenizers/word_cache.h"
 

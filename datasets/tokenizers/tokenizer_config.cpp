@@ -3,8 +3,8 @@
 #include <charconv>
 
 #include "core/base/error.h"
-#include "core/base/json.h"
-#include "core/base/visible_text.h"
+#include "core/base/json/json.h"
+#include "core/base/text/visible_text.h"
 #include "datasets/tokenizers/files.h"
 
 namespace wkvq {

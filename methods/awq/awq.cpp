@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "core/base/option_limits.h"
-#include "core/statistics.h"
-#include "core/torch_headers.h"
+#include "core/base/options/option_limits.h"
+#include "core/calibrate/statistics.h"
+#include "core/device/torch_headers.h"
 #include "methods/awq/clip_search.h"
 #include "methods/awq/scale_search.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/method.h"
+#include "core/calibrate/method.h"
 
 namespace wkvq {
 

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/finite.h"
-#include "core/fused_ops.h"
-#include "core/masked_attention.h"
-#include "core/quantizer.h"
-#include "core/torch_headers.h"
+#include "core/attention/masked_attention.h"
+#include "core/device/finite.h"
+#include "core/device/torch_headers.h"
+#include "core/model/fused_ops.h"
+#include "core/number/quantizer.h"
 #include "methods/common/candidates.h"
 #include "methods/common/observe.h"
 

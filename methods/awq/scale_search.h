@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/method.h"
+#include "core/calibrate/method.h"
 #include "methods/common/scaling_site.h"
 
 namespace wkvq {

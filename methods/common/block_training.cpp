@@ -5,10 +5,10 @@
 
 #include <cmath>
 
-#include "core/finite.h"
-#include "core/masked_attention.h"
-#include "core/pipeline.h"
-#include "core/torch_headers.h"
+#include "core/attention/masked_attention.h"
+#include "core/calibrate/pipeline.h"
+#include "core/device/finite.h"
+#include "core/device/torch_headers.h"
 
 namespace wkvq {
 

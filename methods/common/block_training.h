@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "core/method.h"
+#include "core/calibrate/method.h"
 #include "methods/common/training_options.h"
 
 namespace wkvq {

@@ -1,8 +1,8 @@
 #include "methods/common/clip_start.h"
 
-#include "core/quantizer.h"
-#include "core/tensors.h"
-#include "core/torch_headers.h"
+#include "core/device/tensors.h"
+#include "core/device/torch_headers.h"
+#include "core/number/quantizer.h"
 #include "methods/common/candidates.h"
 #include "methods/common/observe.h"
 

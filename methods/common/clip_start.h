@@ -3,8 +3,8 @@
 #include <map>
 #include <string>
 
-#include "core/method.h"
-#include "core/quant_spec.h"
+#include "core/calibrate/method.h"
+#include "core/number/quant_spec.h"
 
 namespace wkvq {
 

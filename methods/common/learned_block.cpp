@@ -5,9 +5,9 @@
 #include <array>
 
 #include "core/base/error.h"
-#include "core/finite.h"
-#include "core/torch_headers.h"
-#include "core/weight_codes.h"
+#include "core/device/finite.h"
+#include "core/device/torch_headers.h"
+#include "core/number/weight_codes.h"
 #include "methods/common/clip_start.h"
 #include "methods/common/observe.h"
 #include "methods/common/scaling_site.h"

@@ -3,8 +3,8 @@
 #include <map>
 #include <string>
 
-#include "core/activation_quantizer.h"
-#include "core/kv_calibration.h"
+#include "core/calibrate/kv_calibration.h"
+#include "core/number/activation_quantizer.h"
 #include "methods/common/block_training.h"
 #include "methods/common/clip_start.h"
 

@@ -5,10 +5,10 @@
 #include <algorithm>
 
 #include "core/base/error.h"
-#include "core/finite.h"
-#include "core/statistics.h"
-#include "core/tensors.h"
-#include "core/torch_headers.h"
+#include "core/calibrate/statistics.h"
+#include "core/device/finite.h"
+#include "core/device/tensors.h"
+#include "core/device/torch_headers.h"
 #include "methods/common/output_error.h"
 
 namespace wkvq {

@@ -1,8 +1,8 @@
 #include "methods/common/observe.h"
 
-#include "core/masked_attention.h"
-#include "core/tensors.h"
-#include "core/torch_headers.h"
+#include "core/attention/masked_attention.h"
+#include "core/device/tensors.h"
+#include "core/device/torch_headers.h"
 
 namespace wkvq {
 

@@ -2,10 +2,10 @@
 
 #include <cmath>
 
-#include "core/quantizer.h"
-#include "core/statistics.h"
-#include "core/tensors.h"
-#include "core/torch_headers.h"
+#include "core/calibrate/statistics.h"
+#include "core/device/tensors.h"
+#include "core/device/torch_headers.h"
+#include "core/number/quantizer.h"
 #include "methods/common/observe.h"
 
 namespace wkvq {

@@ -3,7 +3,7 @@
 #include <functional>
 #include <string>
 
-#include "core/method.h"
+#include "core/calibrate/method.h"
 
 namespace wkvq {
 

@@ -1,8 +1,8 @@
 #include "methods/common/scaling_site.h"
 
-#include "core/statistics.h"
-#include "core/tensors.h"
-#include "core/torch_headers.h"
+#include "core/calibrate/statistics.h"
+#include "core/device/tensors.h"
+#include "core/device/torch_headers.h"
 
 namespace wkvq {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/base/recorder.h"
-#include "core/transformer.h"
+#include "core/model/transformer.h"
 
 namespace wkvq {
 

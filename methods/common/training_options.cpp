@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "core/base/option_limits.h"
+#include "core/base/options/option_limits.h"
 
 namespace wkvq {
 

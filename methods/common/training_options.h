@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/base/options.h"
+#include "core/base/options/options.h"
 
 namespace wkvq {
 

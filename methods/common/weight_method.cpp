@@ -7,12 +7,12 @@
 #include <set>
 
 #include "core/base/error.h"
-#include "core/finite.h"
-#include "core/kv_calibration.h"
-#include "core/kv_gradients.h"
-#include "core/packed_weight.h"
-#include "core/statistics.h"
-#include "core/torch_headers.h"
+#include "core/calibrate/kv_calibration.h"
+#include "core/calibrate/kv_gradients.h"
+#include "core/calibrate/statistics.h"
+#include "core/device/finite.h"
+#include "core/device/torch_headers.h"
+#include "core/number/packed_weight.h"
 #include "methods/common/observe.h"
 #include "methods/common/output_error.h"
 

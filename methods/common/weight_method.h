@@ -1,9 +1,9 @@
 #pragma once
 
-#include "core/activation_quantizer.h"
-#include "core/method.h"
-#include "core/method_memory.h"
-#include "core/weight_codes.h"
+#include "core/calibrate/method.h"
+#include "core/calibrate/method_memory.h"
+#include "core/number/activation_quantizer.h"
+#include "core/number/weight_codes.h"
 
 namespace wkvq {
 

@@ -5,9 +5,9 @@
 #include <Eigen/Cholesky>
 #include <cmath>
 
-#include "core/base/option_limits.h"
-#include "core/quantizer.h"
-#include "core/torch_headers.h"
+#include "core/base/options/option_limits.h"
+#include "core/device/torch_headers.h"
+#include "core/number/quantizer.h"
 
 namespace wkvq {
 

@@ -2,8 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "core/base/options.h"
-#include "core/weight_codes.h"
+#include "core/base/options/options.h"
+#include "core/number/weight_codes.h"
 
 namespace wkvq {
 
@@ -30,8 +30,9 @@ bool permutes_groups(const GptqOptions& options, const QuantSpec& spec);
 /// Rounds `weight` [out, in] column by column to the grid of `spec` and lets the columns not yet
 /// rounded make up for the error, which keeps the output on inputs of second moments `hessian`
 /// [in, in] (sum of x x^T, at any scale; float32 or float64) near the original:
-///   inv(H + damping mean(diag H) I) = U^T U,  e_i = (w_i - Q(w_i)) / U_ii,  w_j -= e_i U_ij, j >
-///   i.
+///   inv(H + damping mean(diag H) I) = U^T U
+///   e_i = (w_i - Q(w_i)) / U_ii
+///   w_j -= e_i U_ij for j > i
 /// A group's grid comes from its columns as they are when the first of them is rounded; with
 /// act_order groups are cut from the permuted columns, unless static_groups. Damping rises tenfold
 /// until the factorization succeeds. Throws c10::Error where no damping helps (values that are not

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "core/finite.h"
-#include "core/tensors.h"
-#include "core/torch_headers.h"
+#include "core/device/finite.h"
+#include "core/device/tensors.h"
+#include "core/device/torch_headers.h"
 #include "methods/common/observe.h"
 
 namespace wkvq {

@@ -2,8 +2,8 @@
 
 #include <functional>
 
-#include "core/base/process_memory.h"
-#include "core/method.h"
+#include "core/base/checkpoint/process_memory.h"
+#include "core/calibrate/method.h"
 
 namespace wkvq {
 

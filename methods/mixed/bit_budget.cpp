@@ -7,8 +7,8 @@
 #include <filesystem>
 
 #include "core/base/error.h"
-#include "core/base/hdf5.h"
-#include "core/base/run_state.h"
+#include "core/base/hdf5/hdf5.h"
+#include "core/base/run/run_state.h"
 
 namespace wkvq {
 

@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "core/base/options.h"
+#include "core/base/options/options.h"
 #include "core/base/recorder.h"
 #include "methods/mixed/bit_front.h"
 

@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "core/base/error.h"
-#include "core/statistics.h"
-#include "core/torch_headers.h"
+#include "core/calibrate/statistics.h"
+#include "core/device/torch_headers.h"
 #include "methods/gptq/gptq.h"
 #include "methods/gptq/hessians.h"
 

@@ -6,8 +6,8 @@
 #include <random>
 #include <span>
 
-#include "core/hadamard.h"
-#include "core/torch_headers.h"
+#include "core/device/torch_headers.h"
+#include "core/number/hadamard.h"
 
 namespace wkvq {
 

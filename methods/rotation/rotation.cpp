@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "core/base/error.h"
-#include "core/statistics.h"
-#include "core/tensors.h"
-#include "core/torch_headers.h"
+#include "core/calibrate/statistics.h"
+#include "core/device/tensors.h"
+#include "core/device/torch_headers.h"
 #include "methods/gptq/gptq.h"
 #include "methods/gptq/hessians.h"
 

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "core/torch_headers.h"
+#include "core/device/torch_headers.h"
 #include "methods/common/observe.h"
 
 namespace wkvq {

@@ -1,11 +1,11 @@
-#include "analysis/baseline.h"
+#include "analysis/compare/baseline.h"
 
 #include <cmath>
 #include <sstream>
 
-#include "analysis/load_runs.h"
-#include "analysis/report.h"
-#include "core/base/yaml_json.h"
+#include "analysis/read/load_runs.h"
+#include "analysis/report/report.h"
+#include "core/base/yaml/yaml_json.h"
 #include "tests/support/run_files.h"
 
 using namespace wkvq;

@@ -1,4 +1,4 @@
-"""Tests of scripts/compare_figures.py."""
+"""Tests of scripts/quality/compare_figures.py."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts/compare_figures.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts/quality/compare_figures.py"
 HEADER = "kv.bits,kl,kl.stderr,kl.n,kl.metric,kl.convention,cost.bits"
 
 

@@ -1,9 +1,9 @@
-#include "analysis/draws.h"
+#include "analysis/compare/draws.h"
 
 #include <sstream>
 
-#include "analysis/load_runs.h"
-#include "analysis/report.h"
+#include "analysis/read/load_runs.h"
+#include "analysis/report/report.h"
 #include "tests/support/run_files.h"
 
 using namespace wkvq;

@@ -1,4 +1,4 @@
-#include "analysis/lm_eval_json.h"
+#include "analysis/report/lm_eval_json.h"
 
 #include <sstream>
 

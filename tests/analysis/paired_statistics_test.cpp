@@ -1,4 +1,4 @@
-#include "analysis/paired_statistics.h"
+#include "analysis/compare/paired_statistics.h"
 
 #include <cmath>
 

@@ -2,8 +2,8 @@
 #include <sstream>
 #include <tuple>
 
-#include "analysis/published_match.h"
-#include "analysis/published_report.h"
+#include "analysis/published/published_match.h"
+#include "analysis/report/published_report.h"
 #include "core/base/error.h"
 #include "tests/support/run_files.h"
 

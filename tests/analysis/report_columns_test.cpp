@@ -1,10 +1,10 @@
-#include "analysis/report_columns.h"
+#include "analysis/read/report_columns.h"
 
-#include "analysis/column_lookup.h"
-#include "analysis/dotted_key.h"
-#include "analysis/load_runs.h"
-#include "analysis/merge_columns.h"
-#include "core/base/yaml_json.h"
+#include "analysis/read/column_lookup.h"
+#include "analysis/read/dotted_key.h"
+#include "analysis/read/load_runs.h"
+#include "analysis/report/merge_columns.h"
+#include "core/base/yaml/yaml_json.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

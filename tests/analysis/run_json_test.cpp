@@ -1,6 +1,6 @@
-#include "analysis/run_json.h"
+#include "analysis/report/run_json.h"
 
-#include "analysis/load_runs.h"
+#include "analysis/read/load_runs.h"
 #include "tests/support/run_files.h"
 
 using namespace wkvq;

@@ -1,4 +1,4 @@
-#include "analysis/show.h"
+#include "analysis/report/show.h"
 
 #include <sstream>
 

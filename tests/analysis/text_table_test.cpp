@@ -1,7 +1,7 @@
-#include "analysis/text_table.h"
+#include "analysis/tables/text_table.h"
 
-#include "analysis/format_number.h"
-#include "analysis/text_width.h"
+#include "analysis/tables/format_number.h"
+#include "analysis/tables/text_width.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,4 +1,4 @@
-#include "core/base/claim.h"
+#include "core/base/run/claim.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <csignal>
 
-#include "core/base/temporary_file.h"
+#include "core/base/files/temporary_file.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

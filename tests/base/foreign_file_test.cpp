@@ -1,8 +1,8 @@
-#include "core/base/foreign_file.h"
+#include "core/base/json/foreign_file.h"
 
-#include "core/base/json.h"
-#include "core/base/model_config.h"
-#include "core/base/weight_files.h"
+#include "core/base/checkpoint/model_config.h"
+#include "core/base/checkpoint/weight_files.h"
+#include "core/base/json/json.h"
 #include "tests/support/catch.h"
 #include "tests/support/model_folder.h"
 

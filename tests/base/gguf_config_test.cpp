@@ -1,7 +1,7 @@
-#include "core/base/gguf_config.h"
+#include "core/base/checkpoint/gguf_config.h"
 
-#include "core/base/inspect.h"
-#include "core/base/weight_files.h"
+#include "core/base/checkpoint/inspect.h"
+#include "core/base/checkpoint/weight_files.h"
 #include "tests/support/catch.h"
 #include "tests/support/gguf_bytes.h"
 

@@ -2,10 +2,10 @@
 #include <numeric>
 #include <random>
 
-#include "core/base/gguf_config.h"
-#include "core/base/gguf_fields.h"
-#include "core/base/gguf_types.h"
-#include "core/base/weight_files.h"
+#include "core/base/checkpoint/gguf_config.h"
+#include "core/base/checkpoint/weight_files.h"
+#include "core/base/gguf/gguf_fields.h"
+#include "core/base/gguf/gguf_types.h"
 #include "tests/support/catch.h"
 #include "tests/support/gguf_bytes.h"
 

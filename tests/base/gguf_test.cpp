@@ -1,13 +1,13 @@
-#include "core/base/gguf.h"
+#include "core/base/gguf/gguf.h"
 
 #include <sys/stat.h>
 
 #include <cstring>
 
-#include "core/base/gguf_fields.h"
-#include "core/base/gguf_types.h"
-#include "core/base/safetensors.h"
-#include "core/base/weight_files.h"
+#include "core/base/checkpoint/safetensors.h"
+#include "core/base/checkpoint/weight_files.h"
+#include "core/base/gguf/gguf_fields.h"
+#include "core/base/gguf/gguf_types.h"
 #include "tests/support/catch.h"
 #include "tests/support/gguf_bytes.h"
 

@@ -1,4 +1,4 @@
-#include "core/base/hash.h"
+#include "core/base/files/hash.h"
 
 #include "tests/support/catch.h"
 

@@ -1,7 +1,7 @@
 #include <functional>
 
-#include "core/base/hdf5.h"
-#include "core/base/seal.h"
+#include "core/base/files/seal.h"
+#include "core/base/hdf5/hdf5.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,4 +1,4 @@
-#include "core/base/hdf5.h"
+#include "core/base/hdf5/hdf5.h"
 
 #include "tests/support/catch.h"
 

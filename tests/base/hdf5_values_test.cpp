@@ -1,6 +1,6 @@
 #include <set>
 
-#include "core/base/hdf5.h"
+#include "core/base/hdf5/hdf5.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,4 +1,4 @@
-#include "core/base/heap.h"
+#include "core/base/files/heap.h"
 
 #include <memory>
 #include <vector>

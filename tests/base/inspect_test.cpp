@@ -1,6 +1,6 @@
-#include "core/base/inspect.h"
+#include "core/base/checkpoint/inspect.h"
 
-#include "core/base/model_config.h"
+#include "core/base/checkpoint/model_config.h"
 #include "tests/support/catch.h"
 
 namespace wkvq {

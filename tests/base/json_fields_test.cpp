@@ -1,4 +1,4 @@
-#include "core/base/json_fields.h"
+#include "core/base/json/json_fields.h"
 
 #include "tests/support/catch.h"
 

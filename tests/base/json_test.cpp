@@ -1,4 +1,4 @@
-#include "core/base/json.h"
+#include "core/base/json/json.h"
 
 #include "tests/support/catch.h"
 

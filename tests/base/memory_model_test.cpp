@@ -1,4 +1,4 @@
-#include "core/base/memory_model.h"
+#include "core/base/checkpoint/memory_model.h"
 
 #include "tests/support/catch.h"
 

@@ -1,6 +1,6 @@
 #include <array>
 
-#include "core/base/model_config.h"
+#include "core/base/checkpoint/model_config.h"
 #include "tests/support/catch.h"
 #include "tests/support/model_folder.h"
 

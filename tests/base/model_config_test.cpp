@@ -1,4 +1,4 @@
-#include "core/base/model_config.h"
+#include "core/base/checkpoint/model_config.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/model_folder.h"

@@ -1,6 +1,6 @@
-#include "core/base/model_notes.h"
+#include "core/base/checkpoint/model_notes.h"
 
-#include "core/base/weight_files.h"
+#include "core/base/checkpoint/weight_files.h"
 #include "tests/support/catch.h"
 #include "tests/support/model_folder.h"
 

@@ -1,4 +1,4 @@
-#include "core/base/model_path.h"
+#include "core/base/checkpoint/model_path.h"
 
 #include "tests/support/catch.h"
 

@@ -1,11 +1,11 @@
-#include "core/base/model_tensors.h"
+#include "core/base/checkpoint/model_tensors.h"
 
 #include <fmt/ranges.h>
 
 #include <set>
 
-#include "core/base/memory_model.h"
-#include "core/base/weight_files.h"
+#include "core/base/checkpoint/memory_model.h"
+#include "core/base/checkpoint/weight_files.h"
 #include "tests/support/catch.h"
 
 namespace wkvq {

@@ -1,6 +1,6 @@
-#include "core/base/option_limits.h"
+#include "core/base/options/option_limits.h"
 
-#include "core/base/options_yaml.h"
+#include "core/base/options/options_yaml.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,4 +1,4 @@
-#include "core/base/probe.h"
+#include "core/base/hdf5/probe.h"
 
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-#include "core/base/process_memory.h"
+#include "core/base/checkpoint/process_memory.h"
 
 #include "tests/support/catch.h"
 

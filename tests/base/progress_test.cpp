@@ -1,4 +1,4 @@
-#include "core/base/progress.h"
+#include "core/base/run/progress.h"
 
 #include <sstream>
 

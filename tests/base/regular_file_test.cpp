@@ -1,16 +1,16 @@
-#include "core/base/regular_file.h"
+#include "core/base/files/regular_file.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/base/hash.h"
-#include "core/base/hdf5.h"
-#include "core/base/json.h"
-#include "core/base/run_summary.h"
-#include "core/base/safetensors.h"
-#include "core/base/yaml_node.h"
+#include "core/base/checkpoint/safetensors.h"
+#include "core/base/files/hash.h"
+#include "core/base/hdf5/hdf5.h"
+#include "core/base/json/json.h"
+#include "core/base/run/run_summary.h"
+#include "core/base/yaml/yaml_node.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

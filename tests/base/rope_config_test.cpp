@@ -1,4 +1,4 @@
-#include "core/base/rope_config.h"
+#include "core/base/checkpoint/rope_config.h"
 
 #include "tests/support/catch.h"
 

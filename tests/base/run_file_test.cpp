@@ -1,14 +1,14 @@
-#include "core/base/run_file.h"
+#include "core/base/run/run_file.h"
 
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/base/owner.h"
-#include "core/base/run_state.h"
-#include "core/base/run_summary.h"
-#include "core/base/temporary_file.h"
+#include "core/base/files/owner.h"
+#include "core/base/files/temporary_file.h"
+#include "core/base/run/run_state.h"
+#include "core/base/run/run_summary.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,7 +1,7 @@
-#include "core/base/run_state.h"
+#include "core/base/run/run_state.h"
 
-#include "core/base/run_file.h"
-#include "core/base/run_summary.h"
+#include "core/base/run/run_file.h"
+#include "core/base/run/run_summary.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,6 +1,6 @@
-#include "core/base/run_summary.h"
+#include "core/base/run/run_summary.h"
 
-#include "core/base/run_file.h"
+#include "core/base/run/run_file.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

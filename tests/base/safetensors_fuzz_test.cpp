@@ -2,7 +2,7 @@
 #include <numeric>
 #include <random>
 
-#include "core/base/safetensors.h"
+#include "core/base/checkpoint/safetensors.h"
 #include "tests/support/catch.h"
 #include "tests/support/model_folder.h"
 

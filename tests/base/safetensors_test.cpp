@@ -1,4 +1,4 @@
-#include "core/base/safetensors.h"
+#include "core/base/checkpoint/safetensors.h"
 
 #include <cstring>
 

@@ -1,4 +1,4 @@
-#include "core/base/suggest.h"
+#include "core/base/text/suggest.h"
 
 #include "tests/support/catch.h"
 

@@ -1,4 +1,4 @@
-#include "core/base/visible_text.h"
+#include "core/base/text/visible_text.h"
 
 #include <sstream>
 

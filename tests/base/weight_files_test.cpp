@@ -1,4 +1,4 @@
-#include "core/base/weight_files.h"
+#include "core/base/checkpoint/weight_files.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "core/base/yaml_json.h"
+#include "core/base/yaml/yaml_json.h"
 
 #include "tests/support/catch.h"
 

@@ -1,4 +1,4 @@
-#include "core/base/yaml_node.h"
+#include "core/base/yaml/yaml_node.h"
 
 #include "tests/support/catch.h"
 

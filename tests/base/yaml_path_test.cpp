@@ -1,6 +1,6 @@
-#include "core/base/yaml_path.h"
+#include "core/base/yaml/yaml_path.h"
 
-#include "core/base/yaml_text.h"
+#include "core/base/yaml/yaml_text.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,8 +1,8 @@
 #include <random>
 
-#include "core/base/yaml_json.h"
-#include "core/base/yaml_path.h"
-#include "core/base/yaml_text.h"
+#include "core/base/yaml/yaml_json.h"
+#include "core/base/yaml/yaml_path.h"
+#include "core/base/yaml/yaml_text.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

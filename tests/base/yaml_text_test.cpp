@@ -1,4 +1,4 @@
-#include "core/base/yaml_text.h"
+#include "core/base/yaml/yaml_text.h"
 
 #include <limits>
 

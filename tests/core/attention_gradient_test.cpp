@@ -1,7 +1,7 @@
-#include "core/attention_backward.h"
-#include "core/chunked_attention.h"
-#include "core/masked_attention.h"
-#include "core/torch_headers.h"
+#include "core/attention/attention_backward.h"
+#include "core/attention/chunked_attention.h"
+#include "core/attention/masked_attention.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,6 +1,6 @@
-#include "core/kv_cache.h"
-#include "core/masked_attention.h"
-#include "core/torch_headers.h"
+#include "core/attention/masked_attention.h"
+#include "core/cache/kv_cache.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

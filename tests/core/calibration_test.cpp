@@ -1,9 +1,9 @@
-#include "core/calibration.h"
+#include "core/calibrate/calibration.h"
 
 #include <c10/core/Allocator.h>
 
-#include "core/pipeline.h"
-#include "core/torch_headers.h"
+#include "core/calibrate/pipeline.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/block_fixture.h"
 
 using namespace wkvq;

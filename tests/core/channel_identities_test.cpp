@@ -1,6 +1,6 @@
-#include "core/masked_attention.h"
-#include "core/pipeline.h"
-#include "core/torch_headers.h"
+#include "core/attention/masked_attention.h"
+#include "core/calibrate/pipeline.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/block_fixture.h"
 #include "tests/support/catch.h"
 

@@ -1,8 +1,8 @@
-#include "core/checkpoint.h"
+#include "core/model/checkpoint.h"
 
 #include <cmath>
 
-#include "core/model_source.h"
+#include "core/model/model_source.h"
 #include "tests/support/catch.h"
 #include "tests/support/model_folder.h"
 

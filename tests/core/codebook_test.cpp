@@ -1,6 +1,6 @@
-#include "core/codebook.h"
+#include "core/number/codebook.h"
 
-#include "core/torch_headers.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,7 +1,7 @@
-#include "core/decode_attention.h"
+#include "core/cache/decode_attention.h"
 
-#include "core/masked_attention.h"
-#include "core/torch_headers.h"
+#include "core/attention/masked_attention.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/catch.h"
 #include "tests/support/decode_reference.h"
 #include "tests/support/device_kernels.h"

@@ -1,8 +1,8 @@
 #include <array>
 #include <limits>
 
-#include "core/packed_kv.h"
-#include "core/torch_headers.h"
+#include "core/cache/packed_kv.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/catch.h"
 #include "tests/support/device_kernels.h"
 

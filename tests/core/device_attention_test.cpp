@@ -1,5 +1,5 @@
-#include "core/device_attention.h"
-#include "core/torch_headers.h"
+#include "core/attention/device_attention.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/catch.h"
 #include "tests/support/device_kernels.h"
 

@@ -1,5 +1,5 @@
-#include "core/decode_attention.h"
-#include "core/torch_headers.h"
+#include "core/cache/decode_attention.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/catch.h"
 #include "tests/support/decode_reference.h"
 #include "tests/support/device_kernels.h"

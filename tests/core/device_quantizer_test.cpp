@@ -1,5 +1,5 @@
-#include "core/quantizer.h"
-#include "core/torch_headers.h"
+#include "core/device/torch_headers.h"
+#include "core/number/quantizer.h"
 #include "tests/support/catch.h"
 #include "tests/support/device_kernels.h"
 

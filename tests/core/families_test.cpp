@@ -1,13 +1,13 @@
 #include <fmt/format.h>
 
-#include "core/model_source.h"
+#include "core/model/model_source.h"
 #include "tests/support/catch.h"
 #include "tests/support/naive_attention.h"
 
 namespace wkvq {
 namespace {
 
-/// A tensor of a committed golden file (scripts/make_family_fixtures.py).
+/// A tensor of a committed golden file (scripts/fixtures/make_family_fixtures.py).
 at::Tensor golden(const SafetensorsFile& file, const std::string& name, at::ScalarType type) {
   const TensorEntry& entry = file.at(name);
   at::Tensor values = at::empty(entry.shape, at::device(at::kCPU).dtype(type));

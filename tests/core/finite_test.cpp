@@ -1,8 +1,8 @@
-#include "core/finite.h"
+#include "core/device/finite.h"
 
-#include "core/pipeline.h"
-#include "core/stream_check.h"
-#include "core/torch_headers.h"
+#include "core/calibrate/pipeline.h"
+#include "core/calibrate/stream_check.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/block_fixture.h"
 
 using namespace wkvq;

@@ -1,8 +1,8 @@
-#include "core/generator.h"
+#include "core/generate/generator.h"
 
-#include "core/decoder.h"
-#include "core/pipeline.h"
-#include "core/torch_headers.h"
+#include "core/calibrate/pipeline.h"
+#include "core/device/torch_headers.h"
+#include "core/generate/decoder.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -2,10 +2,10 @@
 
 #include <cmath>
 
-#include "core/base/gguf_types.h"
-#include "core/base/model_tensors.h"
-#include "core/gguf_tensor.h"
-#include "core/model_source.h"
+#include "core/base/checkpoint/model_tensors.h"
+#include "core/base/gguf/gguf_types.h"
+#include "core/model/gguf_tensor.h"
+#include "core/model/model_source.h"
 #include "tests/support/catch.h"
 #include "tests/support/naive_attention.h"
 

@@ -1,7 +1,7 @@
-#include "core/hadamard.h"
+#include "core/number/hadamard.h"
 
-#include "core/kv_codec.h"
-#include "core/torch_headers.h"
+#include "core/device/torch_headers.h"
+#include "core/kv/kv_codec.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

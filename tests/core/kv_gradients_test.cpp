@@ -1,9 +1,9 @@
-#include "core/kv_gradients.h"
+#include "core/calibrate/kv_gradients.h"
 
-#include "core/calibration.h"
-#include "core/masked_attention.h"
-#include "core/token_sample.h"
-#include "core/torch_headers.h"
+#include "core/attention/masked_attention.h"
+#include "core/calibrate/calibration.h"
+#include "core/calibrate/token_sample.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/block_fixture.h"
 
 using namespace wkvq;

@@ -1,5 +1,5 @@
-#include "core/kv_codec.h"
-#include "core/torch_headers.h"
+#include "core/device/torch_headers.h"
+#include "core/kv/kv_codec.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

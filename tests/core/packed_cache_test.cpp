@@ -1,7 +1,7 @@
-#include "core/packed_cache.h"
+#include "core/cache/packed_cache.h"
 
-#include "core/kv_cache.h"
-#include "core/torch_headers.h"
+#include "core/cache/kv_cache.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/catch.h"
 #include "tests/support/device_kernels.h"
 

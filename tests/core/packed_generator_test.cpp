@@ -1,8 +1,8 @@
-#include "core/decoder.h"
-#include "core/generator.h"
-#include "core/packed_block.h"
-#include "core/pipeline.h"
-#include "core/torch_headers.h"
+#include "core/calibrate/packed_block.h"
+#include "core/calibrate/pipeline.h"
+#include "core/device/torch_headers.h"
+#include "core/generate/decoder.h"
+#include "core/generate/generator.h"
 #include "tests/support/block_fixture.h"
 #include "tests/support/catch.h"
 

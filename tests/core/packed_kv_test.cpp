@@ -1,7 +1,7 @@
-#include "core/packed_kv.h"
+#include "core/cache/packed_kv.h"
 
-#include "core/packing.h"
-#include "core/torch_headers.h"
+#include "core/device/torch_headers.h"
+#include "core/number/packing.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,7 +1,7 @@
-#include "core/packed_row.h"
+#include "core/attention/packed_row.h"
 
-#include "core/masked_attention.h"
-#include "core/torch_headers.h"
+#include "core/attention/masked_attention.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/block_fixture.h"
 
 using namespace wkvq;

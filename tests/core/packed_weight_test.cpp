@@ -1,6 +1,6 @@
-#include "core/packed_weight.h"
+#include "core/number/packed_weight.h"
 
-#include "core/torch_headers.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,4 +1,4 @@
-#include "core/packing.h"
+#include "core/number/packing.h"
 
 #include <random>
 #include <stdexcept>

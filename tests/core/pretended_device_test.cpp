@@ -5,9 +5,9 @@
 
 #include <csignal>
 
-#include "core/decoder.h"
-#include "core/pipeline.h"
-#include "core/torch_headers.h"
+#include "core/calibrate/pipeline.h"
+#include "core/device/torch_headers.h"
+#include "core/generate/decoder.h"
 #include "tests/support/block_fixture.h"
 
 using namespace wkvq;

@@ -1,6 +1,6 @@
-#include "core/quantizer.h"
+#include "core/number/quantizer.h"
 
-#include "core/torch_headers.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,4 +1,4 @@
-#include "core/sampling.h"
+#include "core/generate/sampling.h"
 
 #include <cmath>
 #include <limits>

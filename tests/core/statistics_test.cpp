@@ -1,8 +1,8 @@
-#include "core/statistics.h"
+#include "core/calibrate/statistics.h"
 
 #include <cmath>
 
-#include "core/torch_headers.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_recorder.h"
 

@@ -1,7 +1,7 @@
-#include "core/transformer.h"
+#include "core/model/transformer.h"
 
-#include "core/fused_ops.h"
-#include "core/model_source.h"
+#include "core/model/fused_ops.h"
+#include "core/model/model_source.h"
 #include "tests/support/catch.h"
 #include "tests/support/naive_attention.h"
 

@@ -1,7 +1,7 @@
 #include <nlohmann/json.hpp>
 
-#include "core/base/json.h"
-#include "datasets/tokenizer.h"
+#include "core/base/json/json.h"
+#include "datasets/tokenizers/tokenizer.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,4 +1,4 @@
-#include "datasets/c4.h"
+#include "datasets/corpora/c4.h"
 
 #include "tests/datasets/fakes.h"
 #include "tests/support/catch.h"

@@ -1,4 +1,4 @@
-#include "datasets/tasks/choices.h"
+#include "datasets/tasks/common/choices.h"
 
 #include <cmath>
 

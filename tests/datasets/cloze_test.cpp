@@ -1,9 +1,9 @@
-#include "datasets/tasks/cloze.h"
+#include "datasets/tasks/likelihood/cloze.h"
 
 #include <cmath>
 #include <set>
 
-#include "datasets/random.h"
+#include "datasets/random/random.h"
 #include "tests/datasets/fakes.h"
 #include "tests/support/catch.h"
 

@@ -1,10 +1,10 @@
 #include <cmath>
 #include <numeric>
 
-#include "datasets/tasks/context_curve.h"
-#include "datasets/tasks/llama_cpp.h"
-#include "datasets/tasks/rolling.h"
-#include "datasets/tasks/statistics.h"
+#include "datasets/tasks/common/statistics.h"
+#include "datasets/tasks/likelihood/context_curve.h"
+#include "datasets/tasks/likelihood/llama_cpp.h"
+#include "datasets/tasks/likelihood/rolling.h"
 #include "tests/datasets/fakes.h"
 #include "tests/support/catch.h"
 

@@ -1,4 +1,4 @@
-#include "datasets/corpus.h"
+#include "datasets/corpora/corpus.h"
 
 #include "tests/datasets/fakes.h"
 #include "tests/support/catch.h"

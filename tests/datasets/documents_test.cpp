@@ -1,9 +1,9 @@
-#include "datasets/documents.h"
+#include "datasets/corpora/documents.h"
 
 #include <nlohmann/json.hpp>
 
-#include "datasets/text_file.h"
-#include "datasets/wikitext_pages.h"
+#include "datasets/corpora/wikitext_pages.h"
+#include "datasets/readers/text_file.h"
 #include "tests/datasets/fakes.h"
 #include "tests/support/catch.h"
 

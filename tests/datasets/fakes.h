@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/base/error.h"
-#include "datasets/dataset.h"
-#include "datasets/task.h"
+#include "datasets/corpora/dataset.h"
+#include "datasets/tasks/common/task.h"
 
 namespace wkvq::test {
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <set>
 
-#include "datasets/python_random.h"
+#include "datasets/random/python_random.h"
 #include "datasets/tasks/choice/items.h"
 #include "tests/support/catch.h"
 

@@ -1,11 +1,11 @@
 #include <functional>
 #include <random>
 
-#include "core/base/yaml_node.h"
-#include "datasets/json_lines.h"
+#include "core/base/yaml/yaml_node.h"
+#include "datasets/readers/json_lines.h"
+#include "datasets/readers/token_array.h"
 #include "datasets/tasks/choice/declaration.h"
-#include "datasets/token_array.h"
-#include "datasets/tokenizer.h"
+#include "datasets/tokenizers/tokenizer.h"
 #include "tests/datasets/fakes.h"
 #include "tests/support/catch.h"
 

@@ -1,4 +1,4 @@
-#include "datasets/generated_text.h"
+#include "datasets/tokenizers/generated_text.h"
 
 #include "tests/datasets/fakes.h"
 #include "tests/support/catch.h"

@@ -1,15 +1,15 @@
 #include <sys/stat.h>
 
-#include "datasets/json_lines.h"
+#include "datasets/readers/json_lines.h"
+#include "datasets/readers/text_file.h"
+#include "datasets/readers/token_array.h"
 #include "datasets/tasks/choice/text_filters.h"
-#include "datasets/text_file.h"
-#include "datasets/token_array.h"
-#include "datasets/tokenizer.h"
 #include "datasets/tokenizers/added_tokens.h"
 #include "datasets/tokenizers/decoder.h"
 #include "datasets/tokenizers/normalizer.h"
 #include "datasets/tokenizers/pattern.h"
 #include "datasets/tokenizers/pre_tokenizer.h"
+#include "datasets/tokenizers/tokenizer.h"
 #include "tests/datasets/fakes.h"
 #include "tests/support/catch.h"
 

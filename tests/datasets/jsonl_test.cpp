@@ -1,6 +1,6 @@
-#include "datasets/jsonl.h"
+#include "datasets/corpora/jsonl.h"
 
-#include "datasets/text_file.h"
+#include "datasets/readers/text_file.h"
 #include "tests/datasets/fakes.h"
 #include "tests/support/catch.h"
 

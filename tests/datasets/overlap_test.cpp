@@ -1,4 +1,4 @@
-#include "datasets/overlap.h"
+#include "datasets/corpora/overlap.h"
 
 #include <algorithm>
 #include <numeric>

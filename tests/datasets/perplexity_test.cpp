@@ -1,8 +1,8 @@
-#include "datasets/tasks/perplexity.h"
+#include "datasets/tasks/likelihood/perplexity.h"
 
 #include <cmath>
 
-#include "datasets/tasks/statistics.h"
+#include "datasets/tasks/common/statistics.h"
 #include "tests/datasets/fakes.h"
 #include "tests/support/catch.h"
 

@@ -1,4 +1,4 @@
-#include "datasets/ptb.h"
+#include "datasets/corpora/ptb.h"
 
 #include "tests/datasets/fakes.h"
 #include "tests/support/catch.h"

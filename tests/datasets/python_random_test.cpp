@@ -1,4 +1,4 @@
-#include "datasets/python_random.h"
+#include "datasets/random/python_random.h"
 
 #include <vector>
 

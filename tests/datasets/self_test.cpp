@@ -1,4 +1,4 @@
-#include "datasets/self.h"
+#include "datasets/corpora/self.h"
 
 #include "tests/datasets/fakes.h"
 #include "tests/support/catch.h"

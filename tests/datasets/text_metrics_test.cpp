@@ -3,7 +3,7 @@
 #include <cmath>
 #include <functional>
 
-#include "core/base/json.h"
+#include "core/base/json/json.h"
 #include "datasets/tasks/text/python_text.h"
 #include "datasets/tasks/text/sequence_matcher.h"
 #include "tests/support/catch.h"

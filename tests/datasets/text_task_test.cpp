@@ -3,7 +3,7 @@
 #include <cmath>
 #include <set>
 
-#include "core/base/json.h"
+#include "core/base/json/json.h"
 #include "tests/datasets/fakes.h"
 #include "tests/support/catch.h"
 

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "datasets/tokenizer.h"
+#include "datasets/tokenizers/tokenizer.h"
 #include "tests/datasets/tokenizer_golden.h"
 
 using namespace wkvq;

@@ -10,7 +10,7 @@
 
 namespace wkvq::test {
 
-/// One hard string with what Hugging Face makes of it (scripts/make_tokenizer_fixtures.py).
+/// One hard string with what Hugging Face makes of it (scripts/fixtures/make_tokenizer_fixtures.py).
 struct TokenizerCase {
   std::string text;  ///< bytes, not always valid UTF-8
   std::vector<int32_t> ids;

@@ -4,8 +4,8 @@
 #include <map>
 #include <thread>
 
-#include "datasets/tokenizer.h"
 #include "datasets/tokenizers/sentencepiece_tokenizer.h"
+#include "datasets/tokenizers/tokenizer.h"
 #include "datasets/tokenizers/unicode.h"
 
 using namespace wkvq;

@@ -1,9 +1,9 @@
-#include "datasets/tokens.h"
+#include "datasets/corpora/tokens.h"
 
 #include <cstring>
 
-#include "core/base/safetensors.h"
-#include "datasets/token_array.h"
+#include "core/base/checkpoint/safetensors.h"
+#include "datasets/readers/token_array.h"
 #include "tests/datasets/fakes.h"
 #include "tests/support/catch.h"
 

@@ -3,7 +3,7 @@
 #include <random>
 #include <set>
 
-#include "datasets/text_file.h"
+#include "datasets/readers/text_file.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,4 +1,4 @@
-#include "datasets/variety.h"
+#include "datasets/corpora/variety.h"
 
 #include <numeric>
 

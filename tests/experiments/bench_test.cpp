@@ -1,11 +1,11 @@
-#include "experiments/bench.h"
+#include "experiments/bench/bench.h"
 
 #include <sstream>
 
-#include "core/base/hdf5.h"
-#include "core/base/json.h"
-#include "experiments/bench_end_to_end.h"
-#include "experiments/bench_shapes.h"
+#include "core/base/hdf5/hdf5.h"
+#include "core/base/json/json.h"
+#include "experiments/bench/bench_end_to_end.h"
+#include "experiments/bench/bench_shapes.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

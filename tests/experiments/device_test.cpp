@@ -1,6 +1,6 @@
-#include "core/torch_headers.h"
-#include "experiments/failure.h"
-#include "experiments/runner.h"
+#include "core/device/torch_headers.h"
+#include "experiments/run/failure.h"
+#include "experiments/run/runner.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_recorder.h"
 

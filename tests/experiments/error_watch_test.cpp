@@ -1,4 +1,4 @@
-#include "experiments/error_watch.h"
+#include "experiments/run/error_watch.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/memory_recorder.h"

@@ -1,9 +1,9 @@
-#include "experiments/generate_command.h"
+#include "experiments/commands/generate_command.h"
 
 #include <sstream>
 
-#include "core/base/hdf5.h"
-#include "experiments/commands.h"
+#include "core/base/hdf5/hdf5.h"
+#include "experiments/commands/commands.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,12 +1,12 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "core/decoder.h"
-#include "core/model_source.h"
-#include "core/pipeline.h"
-#include "core/torch_headers.h"
-#include "experiments/evaluation.h"
-#include "experiments/runner.h"
+#include "core/calibrate/pipeline.h"
+#include "core/device/torch_headers.h"
+#include "core/generate/decoder.h"
+#include "core/model/model_source.h"
+#include "experiments/run/runner.h"
+#include "experiments/score/evaluation.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_recorder.h"
 #include "tests/support/npy.h"

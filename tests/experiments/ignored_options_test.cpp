@@ -3,12 +3,12 @@
 #include <array>
 #include <sstream>
 
-#include "core/base/run_file.h"
-#include "core/base/run_summary.h"
-#include "experiments/calibration_text.h"
-#include "experiments/commands.h"
-#include "experiments/generate_command.h"
-#include "experiments/learned_files.h"
+#include "core/base/run/run_file.h"
+#include "core/base/run/run_summary.h"
+#include "experiments/commands/commands.h"
+#include "experiments/commands/generate_command.h"
+#include "experiments/run/calibration_text.h"
+#include "experiments/run/learned_files.h"
 #include "tests/support/catch.h"
 #include "tests/support/npy.h"
 

@@ -1,4 +1,4 @@
-#include "experiments/memory_plan.h"
+#include "experiments/score/memory_plan.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/npy.h"

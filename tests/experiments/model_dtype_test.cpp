@@ -1,4 +1,4 @@
-#include "experiments/model_dtype.h"
+#include "experiments/config/model_dtype.h"
 
 #include "tests/support/catch.h"
 

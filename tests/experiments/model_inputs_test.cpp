@@ -1,11 +1,11 @@
 #include <cmath>
 #include <sstream>
 
-#include "core/base/json.h"
-#include "core/base/run_summary.h"
-#include "core/base/safetensors.h"
-#include "experiments/commands.h"
-#include "experiments/generate_command.h"
+#include "core/base/checkpoint/safetensors.h"
+#include "core/base/json/json.h"
+#include "core/base/run/run_summary.h"
+#include "experiments/commands/commands.h"
+#include "experiments/commands/generate_command.h"
 #include "tests/support/catch.h"
 #include "tests/support/model_folder.h"
 #include "tests/support/npy.h"

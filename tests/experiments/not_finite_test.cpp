@@ -1,11 +1,11 @@
 #include <sstream>
 
-#include "core/base/run_summary.h"
-#include "core/stream_check.h"
-#include "core/torch_headers.h"
-#include "experiments/commands.h"
-#include "experiments/learned_files.h"
-#include "experiments/score_check.h"
+#include "core/base/run/run_summary.h"
+#include "core/calibrate/stream_check.h"
+#include "core/device/torch_headers.h"
+#include "experiments/commands/commands.h"
+#include "experiments/run/learned_files.h"
+#include "experiments/score/score_check.h"
 #include "tests/support/catch.h"
 #include "tests/support/model_folder.h"
 #include "tests/support/npy.h"

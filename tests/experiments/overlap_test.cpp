@@ -3,8 +3,8 @@
 #include <array>
 #include <cstdio>
 
-#include "core/base/hdf5.h"
-#include "experiments/calibration_text.h"
+#include "core/base/hdf5/hdf5.h"
+#include "experiments/run/calibration_text.h"
 #include "tests/support/catch.h"
 #include "tests/support/npy.h"
 

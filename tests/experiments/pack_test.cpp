@@ -1,16 +1,16 @@
-#include "experiments/pack_command.h"
+#include "experiments/commands/pack_command.h"
 
 #include <algorithm>
 #include <cstring>
 #include <sstream>
 
-#include "core/base/hash.h"
-#include "core/base/safetensors.h"
-#include "core/packed_file.h"
-#include "core/packed_weight.h"
-#include "core/torch_headers.h"
-#include "experiments/generate_command.h"
-#include "experiments/quantized_model.h"
+#include "core/base/checkpoint/safetensors.h"
+#include "core/base/files/hash.h"
+#include "core/calibrate/packed_file.h"
+#include "core/device/torch_headers.h"
+#include "core/number/packed_weight.h"
+#include "experiments/commands/generate_command.h"
+#include "experiments/run/quantized_model.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,9 +1,9 @@
-#include "experiments/plan.h"
+#include "experiments/config/plan.h"
 
 #include <set>
 
-#include "core/base/options_yaml.h"
-#include "core/base/yaml_text.h"
+#include "core/base/options/options_yaml.h"
+#include "core/base/yaml/yaml_text.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

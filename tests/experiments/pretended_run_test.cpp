@@ -1,9 +1,9 @@
 #include <sstream>
 
-#include "core/torch_headers.h"
-#include "experiments/bench.h"
-#include "experiments/failure.h"
-#include "experiments/runner.h"
+#include "core/device/torch_headers.h"
+#include "experiments/bench/bench.h"
+#include "experiments/run/failure.h"
+#include "experiments/run/runner.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_recorder.h"
 #include "tests/support/pretended_device.h"

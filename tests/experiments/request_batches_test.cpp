@@ -1,12 +1,12 @@
-#include "experiments/request_batches.h"
+#include "experiments/score/request_batches.h"
 
 #include <numeric>
 #include <random>
 
-#include "core/pipeline.h"
-#include "core/torch_headers.h"
-#include "experiments/scoring.h"
-#include "experiments/session.h"
+#include "core/calibrate/pipeline.h"
+#include "core/device/torch_headers.h"
+#include "experiments/score/scoring.h"
+#include "experiments/session/session.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,7 +1,7 @@
 #include <nlohmann/json.hpp>
 
-#include "core/torch_headers.h"
-#include "experiments/runner.h"
+#include "core/device/torch_headers.h"
+#include "experiments/run/runner.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_recorder.h"
 

@@ -1,4 +1,4 @@
-#include "experiments/run_config.h"
+#include "experiments/config/run_config.h"
 
 #include <set>
 

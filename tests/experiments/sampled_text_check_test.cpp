@@ -1,9 +1,9 @@
-#include "experiments/sampled_text_check.h"
+#include "experiments/session/sampled_text_check.h"
 
 #include <sstream>
 
-#include "experiments/commands.h"
-#include "experiments/results_folder.h"
+#include "experiments/commands/commands.h"
+#include "experiments/run/results_folder.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -3,9 +3,9 @@
 #include <set>
 #include <sstream>
 
-#include "core/base/hdf5.h"
-#include "core/base/run_file.h"
-#include "experiments/commands.h"
+#include "core/base/hdf5/hdf5.h"
+#include "core/base/run/run_file.h"
+#include "experiments/commands/commands.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

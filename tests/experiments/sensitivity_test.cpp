@@ -1,12 +1,12 @@
-#include "experiments/sensitivity.h"
+#include "experiments/sensitivity/sensitivity.h"
 
 #include <sstream>
 
-#include "analysis/show.h"
-#include "core/base/hdf5.h"
-#include "datasets/tasks/statistics.h"
-#include "experiments/commands.h"
-#include "experiments/runner.h"
+#include "analysis/report/show.h"
+#include "core/base/hdf5/hdf5.h"
+#include "datasets/tasks/common/statistics.h"
+#include "experiments/commands/commands.h"
+#include "experiments/run/runner.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_recorder.h"
 

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <regex>
 
-#include "core/base/claim.h"
-#include "core/base/run_file.h"
-#include "core/base/run_state.h"
-#include "core/base/temporary_file.h"
-#include "core/torch_headers.h"
-#include "experiments/learned_files.h"
-#include "experiments/run_queue.h"
+#include "core/base/files/temporary_file.h"
+#include "core/base/run/claim.h"
+#include "core/base/run/run_file.h"
+#include "core/base/run/run_state.h"
+#include "core/device/torch_headers.h"
+#include "experiments/run/learned_files.h"
+#include "experiments/run/run_queue.h"
 #include "tests/support/process.h"
 
 using namespace wkvq;

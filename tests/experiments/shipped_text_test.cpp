@@ -1,4 +1,4 @@
-#include "experiments/sampled_text.h"
+#include "experiments/session/sampled_text.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,9 +1,9 @@
 #include <sstream>
 
-#include "core/base/hdf5.h"
-#include "experiments/commands.h"
-#include "experiments/generate_command.h"
-#include "experiments/run_config.h"
+#include "core/base/hdf5/hdf5.h"
+#include "experiments/commands/commands.h"
+#include "experiments/commands/generate_command.h"
+#include "experiments/config/run_config.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

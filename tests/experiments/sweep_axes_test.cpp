@@ -1,6 +1,6 @@
-#include "experiments/sweep_axes.h"
+#include "experiments/config/sweep_axes.h"
 
-#include "core/base/yaml_text.h"
+#include "core/base/yaml/yaml_text.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,8 +1,8 @@
-#include "experiments/sweep_progress.h"
+#include "experiments/run/sweep_progress.h"
 
 #include <sstream>
 
-#include "experiments/commands.h"
+#include "experiments/commands/commands.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

@@ -1,8 +1,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "core/base/json.h"
-#include "experiments/runner.h"
+#include "core/base/json/json.h"
+#include "experiments/run/runner.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_recorder.h"
 

@@ -1,5 +1,5 @@
-#include "core/quantizer.h"
-#include "core/torch_headers.h"
+#include "core/device/torch_headers.h"
+#include "core/number/quantizer.h"
 #include "methods/awq/clip_search.h"
 #include "methods/awq/scale_search.h"
 #include "methods/common/observe.h"

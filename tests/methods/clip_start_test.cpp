@@ -2,8 +2,8 @@
 
 #include <set>
 
-#include "core/quantizer.h"
-#include "core/torch_headers.h"
+#include "core/device/torch_headers.h"
+#include "core/number/quantizer.h"
 #include "methods/common/observe.h"
 #include "tests/support/block_fixture.h"
 #include "tests/support/catch.h"

@@ -1,11 +1,11 @@
 #include <sstream>
 
+#include "core/attention/masked_attention.h"
 #include "core/base/error.h"
-#include "core/masked_attention.h"
-#include "core/pipeline.h"
-#include "core/torch_headers.h"
-#include "experiments/commands.h"
-#include "experiments/runner.h"
+#include "core/calibrate/pipeline.h"
+#include "core/device/torch_headers.h"
+#include "experiments/commands/commands.h"
+#include "experiments/run/runner.h"
 #include "tests/support/block_fixture.h"
 #include "tests/support/catch.h"
 #include "tests/support/npy.h"

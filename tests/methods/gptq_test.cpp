@@ -1,5 +1,5 @@
-#include "core/quantizer.h"
-#include "core/torch_headers.h"
+#include "core/device/torch_headers.h"
+#include "core/number/quantizer.h"
 #include "methods/gptq/gptq_solver.h"
 #include "tests/support/block_fixture.h"
 #include "tests/support/catch.h"

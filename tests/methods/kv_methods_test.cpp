@@ -1,5 +1,5 @@
-#include "core/codebook.h"
-#include "core/torch_headers.h"
+#include "core/device/torch_headers.h"
+#include "core/number/codebook.h"
 #include "methods/common/learned_block.h"
 #include "tests/support/two_paths.h"
 

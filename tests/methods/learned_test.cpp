@@ -1,9 +1,9 @@
 #include <sstream>
 
-#include "core/pipeline.h"
-#include "core/torch_headers.h"
-#include "experiments/commands.h"
-#include "experiments/learned_files.h"
+#include "core/calibrate/pipeline.h"
+#include "core/device/torch_headers.h"
+#include "experiments/commands/commands.h"
+#include "experiments/run/learned_files.h"
 #include "methods/common/block_training.h"
 #include "methods/common/learned_block.h"
 #include "tests/support/block_fixture.h"

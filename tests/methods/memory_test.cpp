@@ -1,4 +1,4 @@
-#include "core/method_memory.h"
+#include "core/calibrate/method_memory.h"
 #include "tests/support/block_fixture.h"
 #include "tests/support/catch.h"
 

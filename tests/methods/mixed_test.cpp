@@ -2,9 +2,9 @@
 
 #include <random>
 
-#include "core/base/run_file.h"
-#include "core/pipeline.h"
-#include "core/torch_headers.h"
+#include "core/base/run/run_file.h"
+#include "core/calibrate/pipeline.h"
+#include "core/device/torch_headers.h"
 #include "methods/mixed/bit_budget.h"
 #include "tests/support/block_fixture.h"
 

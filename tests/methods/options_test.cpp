@@ -1,6 +1,6 @@
-#include "core/base/options_text.h"
-#include "core/base/yaml_text.h"
-#include "core/torch_headers.h"
+#include "core/base/options/options_text.h"
+#include "core/base/yaml/yaml_text.h"
+#include "core/device/torch_headers.h"
 #include "tests/support/block_fixture.h"
 
 using namespace wkvq;

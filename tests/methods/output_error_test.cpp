@@ -1,7 +1,7 @@
 #include "methods/common/output_error.h"
 
-#include "core/statistics.h"
-#include "core/torch_headers.h"
+#include "core/calibrate/statistics.h"
+#include "core/device/torch_headers.h"
 #include "methods/common/observe.h"
 #include "tests/support/block_fixture.h"
 

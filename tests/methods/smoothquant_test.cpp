@@ -1,4 +1,4 @@
-#include "core/torch_headers.h"
+#include "core/device/torch_headers.h"
 #include "methods/common/observe.h"
 #include "methods/common/scaling_site.h"
 #include "tests/support/block_fixture.h"

@@ -1,6 +1,6 @@
 #include <array>
 
-#include "core/base/safetensors.h"
+#include "core/base/checkpoint/safetensors.h"
 #include "tests/support/model_folder.h"
 #include "tests/support/two_paths.h"
 

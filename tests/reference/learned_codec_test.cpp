@@ -2,8 +2,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "core/base/run_summary.h"
-#include "experiments/commands.h"
+#include "core/base/run/run_summary.h"
+#include "experiments/commands/commands.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

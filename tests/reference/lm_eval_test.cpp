@@ -1,7 +1,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "experiments/runner.h"
+#include "experiments/run/runner.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_recorder.h"
 

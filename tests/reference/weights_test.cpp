@@ -1,9 +1,9 @@
 #include <map>
 #include <sstream>
 
-#include "core/base/hdf5.h"
-#include "core/base/run_summary.h"
-#include "experiments/commands.h"
+#include "core/base/hdf5/hdf5.h"
+#include "core/base/run/run_summary.h"
+#include "experiments/commands/commands.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;

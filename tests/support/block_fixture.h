@@ -2,11 +2,11 @@
 
 #include <ATen/ATen.h>
 
-#include "core/base/options_yaml.h"
-#include "core/base/yaml_node.h"
-#include "core/masked_attention.h"
-#include "core/method.h"
-#include "core/model_source.h"
+#include "core/attention/masked_attention.h"
+#include "core/base/options/options_yaml.h"
+#include "core/base/yaml/yaml_node.h"
+#include "core/calibrate/method.h"
+#include "core/model/model_source.h"
 #include "methods/registry.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_recorder.h"

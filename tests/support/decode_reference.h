@@ -4,8 +4,8 @@
 #include <limits>
 #include <vector>
 
-#include "core/decode_attention.h"
-#include "core/torch_headers.h"
+#include "core/cache/decode_attention.h"
+#include "core/device/torch_headers.h"
 
 namespace wkvq::test {
 

@@ -1,7 +1,7 @@
 #include "tests/support/device_kernels.h"
 
-#include "core/cuda_backend.h"
-#include "core/device_stream.h"
+#include "core/device/cuda_backend.h"
+#include "core/device/device_stream.h"
 #include "tests/support/catch.h"
 #include "tests/support/cuda_emulator.h"
 #include "tests/support/wmma_emulator.h"

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/base/gguf.h"
+#include "core/base/gguf/gguf.h"
 
 namespace wkvq::test {
 

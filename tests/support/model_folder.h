@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "core/base/json.h"
-#include "core/base/safetensors.h"
+#include "core/base/checkpoint/safetensors.h"
+#include "core/base/json/json.h"
 #include "tests/support/catch.h"
 
 namespace wkvq::test {

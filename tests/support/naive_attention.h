@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "core/transformer.h"
+#include "core/model/transformer.h"
 
 namespace wkvq::test {
 

@@ -11,7 +11,7 @@
 #include <map>
 #include <mutex>
 
-#include "core/device_stream.h"
+#include "core/device/device_stream.h"
 #include "tests/support/device_kernels.h"
 
 namespace wkvq::test {

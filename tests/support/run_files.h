@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/base/run_file.h"
+#include "core/base/run/run_file.h"
 #include "tests/support/catch.h"
 
 namespace wkvq::test {

@@ -5,7 +5,7 @@
 #include <stdexcept>
 
 #include "core/base/error.h"
-#include "core/base/hash.h"
+#include "core/base/files/hash.h"
 #include "datasets/tasks/choice/continuation_metrics.h"
 #include "datasets/tasks/choice/text_filters.h"
 

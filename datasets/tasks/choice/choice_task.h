@@ -9,7 +9,7 @@
 #include "datasets/tasks/choice/declaration.h"
 #include "datasets/tasks/choice/encode.h"
 #include "datasets/tasks/choice/items.h"
-#include "datasets/tasks/choices.h"
+#include "datasets/tasks/common/choices.h"
 
 namespace wkvq {
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/tasks/choices.h"
+#include "datasets/tasks/common/choices.h"
 
 namespace wkvq {
 

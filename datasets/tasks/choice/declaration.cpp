@@ -5,10 +5,10 @@
 #include <set>
 
 #include "core/base/error.h"
-#include "core/base/options_yaml.h"
-#include "core/base/suggest.h"
-#include "core/base/visible_text.h"
-#include "core/base/yaml_text.h"
+#include "core/base/options/options_yaml.h"
+#include "core/base/text/suggest.h"
+#include "core/base/text/visible_text.h"
+#include "core/base/yaml/yaml_text.h"
 #include "datasets/tasks/choice/known_tasks.h"
 
 namespace wkvq {

@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/base/options.h"
-#include "core/base/yaml_node.h"
+#include "core/base/options/options.h"
+#include "core/base/yaml/yaml_node.h"
 #include "datasets/tasks/choice/text_template.h"
 
 namespace wkvq {

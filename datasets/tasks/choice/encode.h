@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "datasets/corpus.h"
-#include "datasets/task.h"
+#include "datasets/corpora/corpus.h"
+#include "datasets/tasks/common/task.h"
 
 namespace wkvq {
 

@@ -4,9 +4,9 @@
 #include <charconv>
 
 #include "core/base/error.h"
-#include "core/base/visible_text.h"
-#include "datasets/json_lines.h"
-#include "datasets/python_random.h"
+#include "core/base/text/visible_text.h"
+#include "datasets/random/python_random.h"
+#include "datasets/readers/json_lines.h"
 
 namespace wkvq {
 

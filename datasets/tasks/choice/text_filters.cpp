@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/base/error.h"
-#include "core/base/suggest.h"
-#include "core/base/visible_text.h"
+#include "core/base/text/suggest.h"
+#include "core/base/text/visible_text.h"
 #include "datasets/tokenizers/unicode.h"
 
 namespace wkvq {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/base/yaml_node.h"
+#include "core/base/yaml/yaml_node.h"
 #include "datasets/tasks/choice/text_filters.h"
 
 namespace wkvq {

@@ -4,11 +4,11 @@
 #include <stdexcept>
 
 #include "core/base/error.h"
-#include "core/base/hash.h"
-#include "core/base/option_limits.h"
-#include "datasets/corpus.h"
-#include "datasets/generated_text.h"
-#include "datasets/tasks/statistics.h"
+#include "core/base/files/hash.h"
+#include "core/base/options/option_limits.h"
+#include "datasets/corpora/corpus.h"
+#include "datasets/tasks/common/statistics.h"
+#include "datasets/tokenizers/generated_text.h"
 
 namespace wkvq {
 

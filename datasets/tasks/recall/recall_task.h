@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "datasets/random.h"
-#include "datasets/task.h"
+#include "datasets/random/random.h"
+#include "datasets/tasks/common/task.h"
 
 namespace wkvq {
 

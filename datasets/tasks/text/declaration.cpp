@@ -1,6 +1,6 @@
 #include "datasets/tasks/text/declaration.h"
 
-#include "core/base/options_yaml.h"
+#include "core/base/options/options_yaml.h"
 
 namespace wkvq {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/base/options.h"
+#include "core/base/options/options.h"
 
 namespace wkvq {
 

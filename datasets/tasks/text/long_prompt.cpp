@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
-#include "datasets/corpus.h"
+#include "datasets/corpora/corpus.h"
 #include "datasets/tasks/text/python_text.h"
 
 namespace wkvq {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/dataset.h"
+#include "datasets/corpora/dataset.h"
 #include "datasets/tasks/text/text_items.h"
 
 namespace wkvq {

@@ -1,8 +1,8 @@
 #include "datasets/tasks/text/text_items.h"
 
 #include "core/base/error.h"
-#include "core/base/json_fields.h"
-#include "datasets/json_lines.h"
+#include "core/base/json/json_fields.h"
+#include "datasets/readers/json_lines.h"
 #include "datasets/tasks/text/text_metrics.h"
 
 namespace wkvq {

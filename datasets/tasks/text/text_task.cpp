@@ -4,12 +4,12 @@
 #include <stdexcept>
 
 #include "core/base/error.h"
-#include "core/base/hash.h"
-#include "core/base/option_limits.h"
-#include "datasets/generated_text.h"
-#include "datasets/tasks/statistics.h"
+#include "core/base/files/hash.h"
+#include "core/base/options/option_limits.h"
+#include "datasets/tasks/common/statistics.h"
 #include "datasets/tasks/text/python_text.h"
 #include "datasets/tasks/text/text_metrics.h"
+#include "datasets/tokenizers/generated_text.h"
 
 namespace wkvq {
 

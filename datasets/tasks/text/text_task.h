@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/task.h"
+#include "datasets/tasks/common/task.h"
 #include "datasets/tasks/text/long_prompt.h"
 
 namespace wkvq {

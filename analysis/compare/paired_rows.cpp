@@ -1,0 +1,163 @@
+#include "analysis/compare/paired_rows.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "core/base/error.h"
+
+namespace wkvq {
+namespace {
+
+using Names = std::vector<std::string>;
+
+bool has(const Names& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// The first of `wanted` among `names`, or empty.
+std::string first_of(const Names& wanted, const Names& names) {
+  const auto found = std::find_if(wanted.begin(), wanted.end(),
+                                  [&](const std::string& name) { return has(names, name); });
+  return found == wanted.end() ? std::string() : *found;
+}
+
+std::vector<double> numbers(const EvaluationRows& rows, const std::string& name) {
+  const Column column = rows.file.column(rows.group(), name);
+  return std::visit(
+      [&](const auto& values) -> std::vector<double> {
+        if constexpr (std::is_same_v<std::decay_t<decltype(values)>, Names>)
+          config_error("column '{}' holds text; expected numbers", name);
+        else
+          return {values.begin(), values.end()};
+      },
+      column);
+}
+
+Names texts(const EvaluationRows& rows, const std::string& name) {
+  const Column column = rows.file.column(rows.group(), name);
+  return std::visit(
+      [](const auto& values) {
+        Names result;
+        for (const auto& value : values) result.push_back(fmt::format("{}", value));
+        return result;
+      },
+      column);
+}
+
+void require_same(const EvaluationRows& first, const EvaluationRows& second,
+                  const std::string& column) {
+  if (first.file.column(first.group(), column) != second.file.column(second.group(), column))
+    config_error("the runs differ in column '{}': not the same tokens or items", column);
+}
+
+void require_same_data(const EvaluationRows& first, const EvaluationRows& second) {
+  const auto fingerprint = [](const EvaluationRows& rows) {
+    const auto value = rows.file.attribute(rows.group(), "data_fingerprint");
+    const auto* text = value ? std::get_if<std::string>(&*value) : nullptr;
+    if (!text || text->empty()) config_error("no data fingerprint: cannot tell what was scored");
+    return *text;
+  };
+  const std::string a = fingerprint(first), b = fingerprint(second);
+  if (a != b) config_error("other data: fingerprint {} and {}", a, b);
+  if (first.evaluation.convention != second.evaluation.convention)
+    config_error("other conventions: '{}' and '{}'", first.evaluation.convention,
+                 second.evaluation.convention);
+}
+
+/// Where the compared numbers come from: a column, or `prediction` and `label`.
+struct Source {
+  std::string value;   ///< as in PairedRows
+  std::string column;  ///< empty: prediction == label
+  double sign = 1;
+};
+
+/// ConfigError where there are no rows that can be paired.
+Source source_of(const Evaluation& evaluation, const Names& names) {
+  if (has(names, "correct")) return {"correct", "correct"};
+  if (has(names, "prediction") && has(names, "label")) return {"correct", ""};
+  if (has(names, "ll") && evaluation.metric == "perplexity") return {"nll", "ll", -1};
+  if (has(names, "greedy")) return {"correct", "greedy"};
+  for (const char* name : {"score", "nll", "kl", "agree"})
+    if (has(names, name)) return {name, name};
+  config_error("no raw rows that can be paired");
+}
+
+std::vector<double> values_of(const EvaluationRows& rows, const Source& source) {
+  if (!source.column.empty()) {
+    std::vector<double> values = numbers(rows, source.column);
+    for (double& value : values) value *= source.sign;
+    return values;
+  }
+  const Names prediction = texts(rows, "prediction"), label = texts(rows, "label");
+  if (prediction.size() != label.size()) config_error("columns differ in length");
+  std::vector<double> right;
+  for (size_t i = 0; i < label.size(); ++i) right.push_back(prediction[i] == label[i] ? 1 : 0);
+  return right;
+}
+
+/// One name a row: rows of one name belong together. Items count within their part.
+Names clusters_of(const EvaluationRows& rows, const std::string& column, const Names& names) {
+  Names clusters = texts(rows, column);
+  if (column != "item" || !has(names, "part")) return clusters;
+  const Names parts = texts(rows, "part");
+  if (parts.size() != clusters.size()) config_error("columns differ in length");
+  for (size_t i = 0; i < parts.size(); ++i) clusters[i] = parts[i] + "/" + clusters[i];
+  return clusters;
+}
+
+/// Adds rows up by cluster, clusters in order of their first row.
+PairedSums by_cluster(const Names& cluster, const std::vector<double>& first,
+                      const std::vector<double>& second, const std::vector<double>& weight) {
+  if (first.size() != cluster.size() || second.size() != cluster.size() ||
+      weight.size() != cluster.size())
+    config_error("columns differ in length");
+  PairedSums sums;
+  std::map<std::string, size_t> places;
+  for (size_t i = 0; i < cluster.size(); ++i) {
+    const auto [place, fresh] = places.try_emplace(cluster[i], places.size());
+    if (fresh)
+      for (auto* column : {&sums.first, &sums.second, &sums.weight}) column->push_back(0);
+    sums.first[place->second] += first[i];
+    sums.second[place->second] += second[i];
+    sums.weight[place->second] += weight[i];
+  }
+  return sums;
+}
+
+}  // namespace
+
+PairedRows pair_rows(const EvaluationRows& first, const EvaluationRows& second) {
+  require_same_data(first, second);
+  const Names names = first.file.datasets(first.group());
+  const Names others = second.file.datasets(second.group());
+  PairedRows rows;
+  const Source source = source_of(first.evaluation, names);
+  rows.value = source.value;
+  rows.cluster = first_of({"item", "document", "window"}, names);
+  if (rows.cluster.empty()) config_error("no raw rows that can be paired");
+  const Names needed = source.column.empty() ? Names{rows.cluster, "prediction", "label"}
+                                             : Names{rows.cluster, source.column};
+  for (const std::string& name : needed)
+    if (!has(others, name)) config_error("the second run has no column '{}'", name);
+  for (const char* key :
+       {"part", "item", "document", "window", "position", "label", "words", "bytes"})
+    if (has(names, key)) require_same(first, second, key);
+  const Names cluster = clusters_of(first, rows.cluster, names);
+  std::vector<double> weight(cluster.size(), 1.0);
+  rows.unit = rows.cluster == "item" ? "item" : "token";
+  for (const auto& [column, unit] : {std::pair{"words", "word"}, std::pair{"bytes", "byte"}}) {
+    if (!has(names, column)) continue;
+    weight = numbers(first, column);
+    rows.unit = unit;
+  }
+  rows.sums = by_cluster(cluster, values_of(first, source), values_of(second, source), weight);
+  if (rows.sums.weight.empty()) config_error("no raw rows that can be paired");
+  if (rows.value != "correct") return rows;
+  if (rows.sums.weight.size() != cluster.size()) config_error("an item occurs twice");
+  rows.items = cluster;
+  return rows;
+}
+
+}  // namespace wkvq

@@ -1,0 +1,115 @@
+#include "core/cache/kv_cache.h"
+
+#include "core/attention/masked_attention.h"
+#include "core/device/torch_headers.h"
+
+namespace wkvq {
+
+void KvCache::Growing::append(const at::Tensor& x) {
+  constexpr int64_t kLeast = 64;
+  const int64_t after = tokens + x.size(2);
+  if (!data.defined() || after > data.size(2)) {
+    at::Tensor larger =
+        at::empty({x.size(0), x.size(1), std::max(kLeast, 2 * after), x.size(3)}, x.options());
+    if (tokens > 0) larger.narrow(2, 0, tokens).copy_(slice(0, tokens));
+    data = larger;
+  }
+  data.narrow(2, tokens, x.size(2)).copy_(x);
+  tokens = after;
+}
+
+void KvCache::push(const AttentionInputs& in) {
+  keys_.seen.append(in.key);
+  values_.seen.append(in.value);
+  if (keys_.codec.before_rope()) keys_.before_rope.append(in.key_before_rope);
+  if (view_.mode != ViewMode::kPast) return;
+  for (Side* side : {&keys_, &values_}) side->sinks = std::min(view_.sinks, side->seen.tokens);
+}
+
+void KvCache::encode_oldest(Side& side, int64_t count) const {
+  if (side.codec.identity()) return;
+  const bool before = side.codec.before_rope();
+  const int64_t first = side.sinks + side.encoded;
+  // Groups never cross tokens, or hold whole groups of them: all that leave are encoded together.
+  EncodedKv codes = side.codec.encode((before ? side.before_rope : side.seen).slice(first, count));
+  const at::Tensor read = side.codec.decode(codes);
+  side.seen.slice(first, count).copy_(before ? rope_->apply(read, first) : read);
+  side.stored.push_back({.position = first, .tokens = count, .codes = std::move(codes)});
+  side.encoded += count;
+}
+
+void KvCache::settle_before() {
+  int64_t keep = 0;
+  switch (view_.mode) {
+    case ViewMode::kNone:
+    case ViewMode::kKivi:
+      return;
+    case ViewMode::kAll:
+      break;
+    case ViewMode::kPast:
+      keep = view_.window;
+      break;
+  }
+  for (Side* side : {&keys_, &values_}) {
+    // The window counts from the newest token backwards; tokens kept as sinks may lie inside it.
+    if (side->recent() > keep) encode_oldest(*side, side->recent() - keep);
+  }
+}
+
+void KvCache::settle_after() {
+  if (view_.mode != ViewMode::kKivi) return;
+  if (keys_.recent() == view_.window) encode_oldest(keys_, view_.window);
+  if (values_.recent() > view_.window) encode_oldest(values_, 1);
+}
+
+at::Tensor KvCache::attend(const at::Tensor& query, int64_t sliding_window) const {
+  const at::ScalarType compute = query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const int64_t kv_heads = keys_.seen.data.size(1);
+  const int64_t skip = sliding_window > 0 ? std::max<int64_t>(0, tokens_ - sliding_window) : 0;
+  const auto seen = [&](const Side& side) {
+    return side.seen.slice(skip, tokens_ - skip).to(compute);
+  };
+  // [batch, kv_heads, repeat, head_dim]: the heads that share a kv head are rows of one product.
+  const at::Tensor queries =
+      query.to(compute).unflatten(1, {kv_heads, query.size(1) / kv_heads}).flatten(2, 3);
+  const at::Tensor scores = at::matmul(queries, seen(keys_).transpose(-1, -2)) /
+                            std::sqrt(static_cast<double>(query.size(3)));
+  return at::matmul(at::softmax(scores, -1), seen(values_))
+      .view(query.sizes())
+      .to(query.scalar_type());
+}
+
+int64_t KvCache::held_bytes() const {
+  int64_t bytes = 0;
+  const auto add = [&](const at::Tensor& x) {
+    if (x.defined()) bytes += static_cast<int64_t>(x.nbytes());
+  };
+  for (const Side* side : {&keys_, &values_}) {
+    add(side->seen.data);
+    add(side->before_rope.data);
+    for (const Stored& stored : side->stored) {
+      const EncodedKv& codes = stored.codes;
+      for (const at::Tensor& x :
+           {codes.rows.groups.codes, codes.rows.groups.scale, codes.rows.groups.offset, codes.codes,
+            codes.frame.offset, codes.frame.step, codes.outliers.index, codes.outliers.value})
+        add(x);
+    }
+  }
+  return bytes;
+}
+
+at::Tensor KvCache::step(const AttentionInputs& in) {
+  const int64_t n = in.key.size(2);
+  TORCH_CHECK(n == 1 || (tokens_ == 0 && n == view_.prefill), "kv cache: got ", n,
+              " tokens at once; expected one, or a prompt of ", view_.prefill);
+  rope_ = in.rope;
+  push(in);
+  tokens_ += n;
+  if (n > 1) return plain_attention(in);
+  if (tokens_ > view_.prefill) settle_before();
+  const at::Tensor out = attend(in.query, in.sliding_window);
+  settle_after();
+  return out;
+}
+
+}  // namespace wkvq

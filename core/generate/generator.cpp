@@ -1,0 +1,178 @@
+#include "core/generate/generator.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/calibrate/packed_block.h"
+#include "core/device/finite.h"
+#include "core/device/torch_headers.h"
+
+namespace wkvq {
+
+namespace {
+
+double log_probability(const std::vector<double>& logits, int64_t token) {
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const double logit : logits) sum += std::exp(logit - largest);
+  return logits[static_cast<size_t>(token)] - largest - std::log(sum);
+}
+
+/// Minus infinity stands for a token that is never written; all else has to be finite.
+void require_numbers(const std::vector<double>& logits, int64_t token, size_t prompt) {
+  for (const double logit : logits)
+    if (!(logit < std::numeric_limits<double>::infinity()))
+      throw NotFiniteError(fmt::format("generator: a logit after token {} of prompt {} is {}",
+                                       token, prompt,
+                                       std::isnan(logit) ? "not a number" : "infinite"));
+}
+
+}  // namespace
+
+Generator::Generator(ModelSource& source, std::vector<QuantizedBlock> blocks,
+                     const KvViewOptions& view, Storage cache)
+    : source_(source),
+      head_(source.head()),
+      blocks_(std::move(blocks)),
+      view_(view),
+      cache_(cache) {}
+
+int64_t Generator::Row::next() const {
+  const auto length = static_cast<int64_t>(prompt->tokens.size());
+  return position < length ? prompt->tokens[static_cast<size_t>(position)]
+                           : written[static_cast<size_t>(position - length)];
+}
+
+Generator::Row Generator::start(const Prompt& prompt, size_t index) const {
+  TORCH_CHECK(!prompt.tokens.empty(), "generator: prompt ", index, " has no tokens");
+  TORCH_CHECK(prompt.prefill == 0 || view_.mode == ViewMode::kPast || view_.mode == ViewMode::kNone,
+              "generator: mode ", view_.name(), " has no prefill");
+  Row row{.prompt = &prompt, .index = index};
+  KvViewOptions view = view_;
+  view.prefill = prompt.prefill;
+  for (size_t i = 0; i < blocks_.size(); ++i)
+    row.caches.push_back(make_block_cache(blocks_[i].codec, view, cache_, static_cast<int64_t>(i)));
+  row.done = prompt.max_tokens < 1;
+  return row;
+}
+
+int64_t Generator::weight_bytes() const {
+  int64_t bytes = head_.held_bytes();
+  for (const QuantizedBlock& block : blocks_) bytes += held_bytes(block.weights);
+  return bytes;
+}
+
+at::Tensor Generator::prefill(Row& row) {
+  const int64_t n = row.prompt->prefill;
+  const at::ArrayRef<int32_t> tokens(row.prompt->tokens.data(), static_cast<size_t>(n));
+  at::Tensor hidden = source_.embed(at::tensor(tokens, at::kLong).unsqueeze(0));
+  for (size_t i = 0; i < blocks_.size(); ++i)
+    hidden = forward_block(
+        source_.config(), static_cast<int64_t>(i), blocks_[i].weights, source_.rope(), hidden, 0,
+        [&](const AttentionInputs& in) { return wkvq::step(row.caches[i], in); });
+  row.position = n;
+  return hidden.select(1, n - 1);
+}
+
+at::Tensor Generator::step(const std::vector<Row*>& rows) {
+  std::vector<int64_t> tokens, positions;
+  for (const Row* row : rows) {
+    tokens.push_back(row->next());
+    positions.push_back(row->position);
+  }
+  const at::Tensor places = at::tensor(positions, at::kLong).to(source_.options().device);
+  at::Tensor hidden = source_.embed(at::tensor(tokens, at::kLong).unsqueeze(0));
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    const AttentionFunction attention = [&](const AttentionInputs& in) {
+      std::vector<at::Tensor> outputs;
+      for (size_t b = 0; b < rows.size(); ++b) {
+        AttentionInputs own = in;
+        for (at::Tensor* x : {&own.query, &own.key, &own.value, &own.key_before_rope})
+          *x = x->narrow(2, static_cast<int64_t>(b), 1);
+        own.positions = positions[b];
+        outputs.push_back(wkvq::step(rows[b]->caches[i], own));
+      }
+      return at::cat(outputs, 2);
+    };
+    hidden = forward_block(source_.config(), static_cast<int64_t>(i), blocks_[i].weights,
+                           source_.rope(), hidden, Positions(places), attention);
+  }
+  for (Row* row : rows) ++row->position;
+  return hidden.squeeze(0);
+}
+
+void Generator::choose(const std::vector<Row*>& rows, const at::Tensor& hidden,
+                       const GenerationOptions& options, std::vector<Sampler>& samplers) {
+  const at::Tensor logits = head_.logits(hidden).to(at::kCPU, at::kDouble).contiguous();
+  const int64_t vocabulary = logits.size(1);
+  for (size_t b = 0; b < rows.size(); ++b) {
+    Row& row = *rows[b];
+    const double* const first =
+        logits.const_data_ptr<double>() + static_cast<int64_t>(b) * vocabulary;
+    const std::vector<double> own(first, first + vocabulary);
+    require_numbers(own, row.position - 1, row.index);
+    const int64_t token = samplers[row.index].choose(own);
+    const auto& ends = options.end_tokens;
+    row.done = std::find(ends.begin(), ends.end(), token) != ends.end();
+    if (row.done) continue;
+    row.written.push_back(static_cast<int32_t>(token));
+    row.done = static_cast<int64_t>(row.written.size()) >= row.prompt->max_tokens;
+    if (options.on_token &&
+        !options.on_token({row.index, row.written.back(), log_probability(own, token)}))
+      row.done = true;
+  }
+}
+
+void Generator::advance(const std::vector<Row*>& rows, const GenerationOptions& options,
+                        std::vector<Sampler>& samplers) {
+  const at::Tensor hidden = step(rows);
+  std::vector<Row*> choosing;
+  std::vector<int64_t> places;
+  for (size_t b = 0; b < rows.size(); ++b) {
+    if (!rows[b]->chooses()) continue;
+    choosing.push_back(rows[b]);
+    places.push_back(static_cast<int64_t>(b));
+  }
+  if (choosing.empty()) return;
+  const at::Tensor kept = at::tensor(places, at::kLong).to(hidden.device());
+  choose(choosing, hidden.index_select(0, kept), options, samplers);
+}
+
+std::vector<std::vector<int32_t>> Generator::generate(const std::vector<Prompt>& prompts,
+                                                      const GenerationOptions& options) {
+  const at::NoGradGuard no_grad;
+  rows_.clear();
+  std::vector<Sampler> samplers;
+  for (const Prompt& prompt : prompts) {
+    samplers.emplace_back(options.sampling, prompt.sequence);
+    rows_.push_back(start(prompt, rows_.size()));
+  }
+  for (Row& row : rows_) {
+    const auto length = static_cast<int64_t>(row.prompt->tokens.size());
+    if (row.done || row.prompt->prefill < 1 || row.prompt->prefill > length) continue;
+    const at::Tensor hidden = prefill(row);
+    if (row.chooses()) choose({&row}, hidden, options, samplers);
+  }
+  // Where frequencies depend on the length of a sequence, others may not have a say in it.
+  const size_t together = source_.rope().fixed_frequencies() ? rows_.size() : 1;
+  while (true) {
+    std::vector<Row*> going;
+    for (Row& row : rows_)
+      if (!row.done) going.push_back(&row);
+    if (going.empty()) break;
+    for (auto first = going.begin(); first != going.end();) {
+      const auto last = first + std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(together),
+                                                         going.end() - first);
+      advance({first, last}, options, samplers);
+      first = last;
+    }
+  }
+  std::vector<std::vector<int32_t>> written;
+  for (Row& row : rows_) written.push_back(row.written);
+  return written;
+}
+
+}  // namespace wkvq

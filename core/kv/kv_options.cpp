@@ -1,0 +1,156 @@
+#include "core/kv/kv_options.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+#include "core/base/error.h"
+#include "core/number/hadamard.h"
+#include "core/number/quant_form_help.h"
+
+namespace wkvq {
+
+namespace {
+
+void check_time(const char* who, const KvTensorOptions& options, const KvViewOptions& view) {
+  if (options.group_size < 1)
+    config_error(
+        "method.kv: {} are grouped along time: group_size {} does not fit; expected the number "
+        "of tokens",
+        who, options.group_size);
+  if (options.range == KvRange::kStatic || options.grid == KvGrid::kNuq || options.outliers > 0)
+    config_error(
+        "method.kv: {} are grouped along time: range: static, grid: nuq and outliers are for "
+        "groups "
+        "within a token; expected axis: token, or none of them",
+        who);
+  if (options.group_scope == GroupScope::kToken)
+    config_error(
+        "method.kv: group_scope: token of the {}, but groups along time lie within a channel; "
+        "expected group_scope: head, or axis: token",
+        who);
+  const bool is_key = std::string_view(who) == "keys";
+  if (view.mode == ViewMode::kNone) return;
+  if (!is_key || view.mode != ViewMode::kKivi || view.window % options.group_size != 0)
+    config_error(
+        "method.kv: {} in groups of {} along time under view '{}': a query would see its own "
+        "future; "
+        "expected keys under mode kivi with a window that is a multiple of the group",
+        who, options.group_size, view.name());
+}
+
+/// Combinations of the grid's options that have no meaning.
+void check_grid(const char* who, const KvTensorOptions& options) {
+  const bool is_static = options.range == KvRange::kStatic, nuq = options.grid == KvGrid::kNuq;
+  if (options.fit_weights == FitWeights::kFisher && !nuq)
+    config_error("method.kv: fit_weights: fisher of the {} fits no codebook; expected grid: nuq",
+                 who);
+  if (options.fit_weights == FitWeights::kFisher && options.rotate != KvRotation::kNone)
+    config_error(
+        "method.kv: fit_weights: fisher of the {} weighs channels, rotate: hadamard mixes them; "
+        "expected one of the two",
+        who);
+  if (options.q_norm && !nuq)
+    config_error("method.kv: q_norm of the {} rescales a codebook; expected grid: nuq", who);
+  if ((is_static || nuq) && options.channel.learns())
+    config_error(
+        "method.kv: channel: learned of the {} moves what range: static and grid: nuq are fitted "
+        "to; expected channel: static or none, or range: dynamic and grid: uniform",
+        who);
+  if ((is_static || nuq) && options.form != QuantForm::kMinimum)
+    config_error(
+        "method.kv: range: static and grid: nuq of the {} know no other form; expected form: "
+        "minimum",
+        who);
+  if (is_static && (options.group_size != -1 || options.group_scope != GroupScope::kHead))
+    config_error(
+        "method.kv: range: static of the {}: every channel has its own range; expected group_size "
+        "-1 and group_scope head",
+        who);
+}
+
+void check_tensor(const char* who, const KvTensorOptions& options, const KvViewOptions& view,
+                  const ModelConfig& model) {
+  if (options.before_rope() && std::string_view(who) == "values")
+    config_error(
+        "method.kv: rope: before of the values: only keys are rotated; expected it under key:");
+  if (options.identity()) return;
+  check_grid(who, options);
+  if (options.rotate == KvRotation::kHadamard && !is_power_of_two(model.head_dim))
+    config_error(
+        "method.kv: rotate: hadamard of the {} does not fit head_dim {}; expected a power of two",
+        who, model.head_dim);
+  if (options.axis == KvAxis::kTime) return check_time(who, options, view);
+  const bool head = options.group_scope == GroupScope::kHead;
+  const int64_t width = head ? model.head_dim : model.head_dim * model.kv_heads;
+  if (options.group_size > width)
+    config_error("method.kv: group_size {} of the {} does not fit {} channels ({}){}",
+                 options.group_size, who, width, head ? "head_dim" : "kv_heads x head_dim",
+                 head ? "; group_scope: token lets groups span heads" : "");
+  if (options.grid == KvGrid::kNuq && options.group_size != -1 && width % options.group_size != 0)
+    config_error(
+        "method.kv: grid: nuq of the {}: group_size {} does not divide {} channels; expected a "
+        "divisor, or -1",
+        who, options.group_size, width);
+}
+
+}  // namespace
+
+void ChannelOptions::visit(OptionVisitor& v) {
+  v.choice("shift", shift, {"none", "static", "learned"},
+           "subtract the middle of each channel's range");
+  v.choice("scale", scale, {"none", "static", "learned"}, "divide by half of each channel's range");
+  v("exponent", exponent, "power applied to the half range, 0 to 1");
+  if (!(exponent >= 0 && exponent <= 1))
+    v.reject("exponent", fmt::format("{}; expected 0 to 1", exponent));
+}
+
+void KvTensorOptions::visit(OptionVisitor& v) {
+  v("bits", bits, "2 to 8; 16: no quantization");
+  v("group_size", group_size, "axis token: channels, -1: all of the scope; axis time: tokens");
+  v.choice("axis", axis, {"token", "time"}, "groups lie within a token or along time");
+  v.choice("group_scope", group_scope, {"head", "token"}, "groups end at heads or span them");
+  v.choice("form", form, quant_form_names(), kFormHelp);
+  v.choice("scale_dtype", scale_dtype, scale_dtype_names(), "dtype of stored scales and minima");
+  v.choice("rotate", rotate, {"none", "hadamard"},
+           "mix the channels of a head before quantization, and back after it");
+  v.choice("rope", rope, {"after", "before"},
+           "keys are transformed and quantized after RoPE or before it");
+  v.choice("range", range, {"dynamic", "static"},
+           "every group's own range, or each channel's range in the calibration text");
+  v.choice("grid", grid, {"uniform", "nuq"},
+           "equal steps, or one fitted codebook of 2^bits values a layer");
+  v.choice("fit_weights", fit_weights, {"none", "fisher"},
+           "weights of the codebook's fit: equal, or squared gradients of the model's loss");
+  v("q_norm", q_norm,
+    "values of the codebook are read with the mean and standard deviation of the calibration text");
+  v("outliers", outliers, "share of elements kept exactly, half of it at either end; 0 to 0.5");
+  v("channel", channel, "static channel shift and scale");
+  check_bits(v, "bits", bits);
+  if (group_size != -1 && group_size < 1)
+    v.reject("group_size", fmt::format("{}; expected a positive number, or -1", group_size));
+  if (!(outliers >= 0 && outliers <= 0.5))
+    v.reject("outliers", fmt::format("{}; expected 0 to 0.5", outliers));
+}
+
+void KvOptions::visit(OptionVisitor& v) {
+  both.visit(v);
+  if (v.purpose() == OptionVisitor::Purpose::kRead) {
+    // What is given for both goes over a method's own defaults of either.
+    key.visit(v);
+    value.visit(v);
+  }
+  // Written out only where they differ, so that equal configurations have equal text.
+  const bool writing = v.purpose() == OptionVisitor::Purpose::kWrite;
+  if (!writing || key != both) v("key", key, "overrides for keys: any field of kv");
+  if (!writing || value != both) v("value", value, "overrides for values: any field of kv");
+  v("view", view, "which keys and values a query sees quantized");
+}
+
+void check_kv_options(const KvOptions& options, const KvViewOptions& view,
+                      const ModelConfig& model) {
+  check_tensor("keys", options.key, view, model);
+  check_tensor("values", options.value, view, model);
+}
+
+}  // namespace wkvq

@@ -1,0 +1,102 @@
+#pragma once
+
+#include "core/base/checkpoint/model_config.h"
+#include "core/kv/kv_view.h"
+#include "core/number/quant_spec.h"
+
+namespace wkvq {
+
+enum class KvAxis { kToken, kTime };
+enum class GroupScope { kHead, kToken };
+enum class ChannelMode { kNone, kStatic, kLearned };
+
+/// Where keys are transformed and quantized: as attention reads them, or before RoPE, which is then
+/// applied to the dequantized key at its absolute position (KVQuant, section 3.2).
+enum class KeyPoint { kAfterRope, kBeforeRope };
+
+/// Whether the range of a group is its own, or that of its channel in the calibration text.
+enum class KvRange { kDynamic, kStatic };
+
+/// Equal steps, or a codebook of 2^bits values a layer, fitted to calibration text (KVQuant's nuq).
+enum class KvGrid { kUniform, kNuq };
+
+/// What the fit of a codebook weighs every element with: nothing, or the squared gradient of the
+/// language-model loss with respect to it.
+enum class FitWeights { kNone, kFisher };
+
+/// Whether the channels of a head are mixed by a Hadamard matrix in front of the quantizer
+/// (QuaRot's rotation of keys after RoPE), which spreads outliers; undone after it, so scores stay
+/// the same.
+enum class KvRotation { kNone, kHadamard };
+
+/// Static per-channel transformation in front of the quantizer: x' = (x - shift) / scale, undone
+/// after it: WKVQuant's two-dimensional quantization. `static`: from calibration, shift = (max +
+/// min) / 2, scale = ((max - min) / 2)^exponent; `learned`: trained from there. Before RoPE the two
+/// channels of a pair share a scale, so that it commutes with the rotation.
+struct ChannelOptions {
+  ChannelMode shift = ChannelMode::kNone;
+  ChannelMode scale = ChannelMode::kNone;
+  double exponent = 0.5;
+
+  bool operator==(const ChannelOptions&) const = default;
+  bool needs_statistics() const {
+    return shift != ChannelMode::kNone || scale != ChannelMode::kNone;
+  }
+  bool learns() const { return shift == ChannelMode::kLearned || scale == ChannelMode::kLearned; }
+  void visit(OptionVisitor& v);
+};
+
+/// How keys or values are quantized.
+struct KvTensorOptions {
+  int64_t bits = 16;
+  int64_t group_size =
+      -1;  ///< axis token: channels, -1: all of the scope; axis time: tokens, named explicitly
+  KvAxis axis = KvAxis::kToken;
+  GroupScope group_scope = GroupScope::kHead;
+  QuantForm form = QuantForm::kMinimum;
+  ScaleDtype scale_dtype = ScaleDtype::kCompute;
+  KvRotation rotate = KvRotation::kNone;  ///< after `channel`
+  KeyPoint rope = KeyPoint::kAfterRope;
+  KvRange range = KvRange::kDynamic;
+  KvGrid grid = KvGrid::kUniform;
+  FitWeights fit_weights = FitWeights::kNone;
+  bool q_norm = false;  ///< grid nuq: values read have the mean and spread of those stored
+  double outliers = 0;  ///< share of the elements kept exactly, half of it at either end
+  ChannelOptions channel;
+
+  bool operator==(const KvTensorOptions&) const = default;
+  void visit(OptionVisitor& v);
+
+  bool identity() const { return bits == 16; }
+  bool before_rope() const { return rope == KeyPoint::kBeforeRope; }
+  /// Whether the grid has parts fitted to calibration text: static ranges, a codebook.
+  bool fits_grid() const {
+    return !identity() && (range == KvRange::kStatic || grid == KvGrid::kNuq);
+  }
+  bool needs_fisher() const {
+    return !identity() && grid == KvGrid::kNuq && fit_weights == FitWeights::kFisher;
+  }
+  bool needs_statistics() const {
+    return !identity() && (channel.needs_statistics() || fits_grid());
+  }
+};
+
+/// `method.kv`: fields for both, `key:` and `value:` override any of them, and the default view.
+struct KvOptions {
+  KvTensorOptions both, key, value;
+  KvViewOptions view;
+
+  void visit(OptionVisitor& v);
+  bool identity() const { return key.identity() && value.identity(); }
+  bool needs_statistics() const { return key.needs_statistics() || value.needs_statistics(); }
+  bool fits_grid() const { return key.fits_grid() || value.fits_grid(); }
+  bool needs_fisher() const { return key.needs_fisher() || value.needs_fisher(); }
+  bool learns() const { return key.channel.learns() || value.channel.learns(); }
+};
+
+/// Throws ConfigError where the options do not fit the model or each other under `view` (group
+/// sizes, groups along time that would reach into the future, static ranges of learned channels).
+void check_kv_options(const KvOptions& options, const KvViewOptions& view,
+                      const ModelConfig& model);
+
+}  // namespace wkvq

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "core/kv/kv_options.h"
+
+namespace wkvq {
+
+/// What the grid of keys or values takes from calibration text; undefined where options ask for
+/// none.
+struct GridConstants {
+  at::Tensor low, high;      ///< range: static, [kv_heads, head_dim]
+  at::Tensor codebook;       ///< grid: nuq, [2^bits], ascending, of values normalized to [-1, 1]
+  at::Tensor read_codebook;  ///< q_norm: what its codes stand for; undefined: the codebook itself
+  double outlier_share = 0;  ///< of the calibration text, beyond static ranges
+};
+
+/// Where a grid lies: x' = level * step + offset, level a code or a value of the codebook.
+struct GridFrame {
+  at::Tensor offset, step;  ///< broadcast over x
+};
+
+/// The grid of options that `fits_grid()`: static ranges, codebooks. Uniform levels are those of
+/// form B.
+class RowGrid {
+ public:
+  RowGrid() = default;
+  /// Without a codebook grid: nuq has frames only.
+  RowGrid(const KvTensorOptions& options, const GridConstants& constants);
+
+  /// Over [low, high]: uniform, offset low, step (high - low) / n; nuq, the middle and half of it.
+  /// An empty range gets step 1, which keeps its only value.
+  GridFrame frame(const at::Tensor& low, const at::Tensor& high) const;
+  /// uint8; values beyond the grid go to its ends.
+  at::Tensor codes(const at::Tensor& x, const GridFrame& frame) const;
+  at::Tensor values(const at::Tensor& codes, const GridFrame& frame) const;
+
+ private:
+  KvTensorOptions options_;
+  at::Tensor codebook_, boundaries_;  // what codes stand for, where they change; undefined: uniform
+};
+
+}  // namespace wkvq

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "core/kernels/device_kernels.h"
+#include "core/number/quantizer.h"
+
+namespace wkvq {
+
+/// Throws ConfigError where weights [out, in] of `spec` cannot be packed: 2, 3, 4 or 8 bits, groups
+/// of a multiple of 32 inputs or of whole rows, no scale of a whole tensor.
+void check_packable(const QuantSpec& spec, int64_t in);
+
+/// A weight [out, in] as codes, scales and zero points or minima (packed_layout.h). Its bytes are
+/// those of QuantSpec::bits_per_value where `out` is a multiple of 16 and `in` of 32; otherwise
+/// panels are padded.
+class PackedWeight {
+ public:
+  /// `encoded`: of a weight in float32, bfloat16 or float16, by encode(); packed on its device.
+  /// `device`: what works on the codes in place of `kernels`; a CUDA device has its own. Throws
+  /// ConfigError, see check_packable.
+  PackedWeight(const Encoded& encoded, const QuantSpec& spec,
+               const PackedKernels& kernels = packed_kernels().front(),
+               const DeviceKernels* device = nullptr);
+  /// Rounded to nearest: encode(weight, spec).
+  PackedWeight(const at::Tensor& weight, const QuantSpec& spec,
+               const PackedKernels& kernels = packed_kernels().front());
+
+  /// As format() and data() of another one.
+  PackedWeight(const WeightFormat& format, at::Tensor data,
+               const PackedKernels& kernels = packed_kernels().front());
+
+  /// [out, in] in float32; equals fake_quantize(weight, spec) bit for bit.
+  at::Tensor decode() const;
+
+  /// x W^T for x [..., in], in its dtype; computed in float32. Up to kFewRows rows read the codes;
+  /// more take decoded parts of the weight to a matrix product. The same bits for any number of
+  /// threads.
+  at::Tensor multiply(const at::Tensor& x) const;
+  static constexpr int64_t kFewRows = 16;
+
+  const WeightFormat& format() const { return format_; }
+  /// format().bytes() bytes.
+  const at::Tensor& data() const { return data_; }
+  int64_t stored_bytes() const { return format_.bytes(); }
+
+ private:
+  void put_codes(const at::Tensor& codes);
+  void put_grid(const at::Tensor& scales_of, const at::Tensor& offsets_of);
+  /// Everything but x and y.
+  PackedProduct product() const;
+  at::Tensor few_rows(const at::Tensor& x) const;
+  at::Tensor few_rows_on_device(const at::Tensor& x) const;
+  at::Tensor many_rows(const at::Tensor& x) const;
+
+  WeightFormat format_;
+  PackedKernels kernels_;
+  const DeviceKernels* device_;
+  at::Tensor data_;  // bytes: codes, scales, offsets
+};
+
+}  // namespace wkvq

@@ -1,0 +1,74 @@
+#include "core/number/quant_spec.h"
+
+#include <fmt/format.h>
+
+#include "core/number/quant_form_help.h"
+
+namespace wkvq {
+
+int64_t QuantSpec::max_code() const {
+  const int64_t magnitude_bits = form == QuantForm::kSymmetric ? bits - 1 : bits;
+  return (int64_t{1} << magnitude_bits) - 1;
+}
+
+void check_bits(OptionVisitor& v, const char* name, int64_t bits) {
+  if ((bits < 2 || bits > 8) && bits != 16)
+    v.reject(name, fmt::format("{} bits; expected 2 to 8, or 16 for no quantization", bits));
+}
+
+const std::vector<std::string>& scale_dtype_names() {
+  static const std::vector<std::string> names{"compute", "float32", "float16", "bfloat16"};
+  return names;
+}
+
+const std::vector<std::string>& quant_form_names() {
+  static const std::vector<std::string> names{"zero_point", "minimum", "symmetric"};
+  return names;
+}
+
+void QuantSpec::visit(OptionVisitor& v) {
+  v("bits", bits, "2 to 8; 16: no quantization");
+  v("group_size", group_size, "inputs that share a scale; -1: the whole row");
+  v("per_tensor", per_tensor, "one scale for the whole tensor");
+  v.choice("form", form, quant_form_names(), kFormHelp);
+  v.choice("range", range, {"zero_included", "raw"},
+           "zero_included: a group's range is widened to hold 0; raw: it is taken as it is");
+  v.choice("scale_dtype", scale_dtype, scale_dtype_names(), "dtype of stored scales and minima");
+  check_bits(v, "bits", bits);
+  if (group_size != -1 && group_size < 1)
+    v.reject("group_size",
+             fmt::format("{}; expected a positive number, or -1 for the whole row", group_size));
+  if (form == QuantForm::kSymmetric && range == QuantRange::kRaw)
+    v.reject("range", "raw, but a symmetric range always holds 0; expected zero_included");
+  if (per_tensor && group_size != -1)
+    v.reject("group_size", "cannot be combined with per_tensor: true");
+}
+
+int64_t scale_bits(ScaleDtype dtype, int64_t compute_bits) {
+  switch (dtype) {
+    case ScaleDtype::kFloat32:
+      return 32;
+    case ScaleDtype::kFloat16:
+    case ScaleDtype::kBfloat16:
+      return 16;
+    case ScaleDtype::kCompute:
+      break;
+  }
+  return compute_bits;
+}
+
+double QuantSpec::bits_per_value(int64_t width, int64_t compute_bits) const {
+  if (identity()) return static_cast<double>(compute_bits);
+  if (per_tensor) return static_cast<double>(bits);
+  const int64_t group = group_size == -1 ? width : group_size;
+  const int64_t groups = (width + group - 1) / group;
+  const int64_t scale = scale_bits(scale_dtype, compute_bits);
+  const int64_t second = form == QuantForm::kSymmetric        ? 0
+                         : form == QuantForm::kMinimum        ? scale
+                         : range == QuantRange::kZeroIncluded ? bits
+                                                              : 32;
+  return static_cast<double>(bits) +
+         static_cast<double>((scale + second) * groups) / static_cast<double>(width);
+}
+
+}  // namespace wkvq

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "experiments/commands/commands.h"
+#include "experiments/config/plan.h"
+#include "experiments/run/runner.h"
+
+namespace wkvq {
+
+/// A planned run with everything resolved.
+struct ResolvedRun {
+  RunConfig config;
+  Fingerprints fingerprints;
+  std::string id;
+  std::filesystem::path path;  ///< of its file
+};
+
+struct ResolvedSweep {
+  SweepFile file;
+  std::vector<ResolvedRun> runs;
+
+  std::vector<std::filesystem::path> paths() const;
+};
+
+/// The runs that `options` select, read, checked and named before any of them starts. ConfigError.
+ResolvedSweep resolve_sweep(const SweepOptions& options, Session& session);
+
+}  // namespace wkvq
