@@ -4,6 +4,9 @@
 
 #include "core/device/device_stream.h"
 #include "core/device/torch_headers.h"
+#include "core/kernels/device_kernels.h"
+#include "core/kernels/device_problems.h"
+#include "core/kernels/packed_layout.h"
 
 namespace wkvq {
 

@@ -2,9 +2,10 @@
 
 #include "core/attention/attention_bounds.h"
 #include "core/attention/masked_attention.h"
-#include "core/kernels/device_kernels.h"
 
 namespace wkvq {
+
+struct DeviceKernels;
 
 /// Whether attention_on_device takes these queries: head_dim up to kMaxHeadDim, float32 or, with
 /// head_dim a multiple of 16, a half type.

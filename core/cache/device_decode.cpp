@@ -3,6 +3,8 @@
 #include "core/cache/decode_queries.h"
 #include "core/device/device_stream.h"
 #include "core/device/torch_headers.h"
+#include "core/kernels/device_kernels.h"
+#include "core/kernels/device_problems.h"
 
 namespace wkvq {
 

@@ -6,11 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "core/kernels/device_kernels.h"
 #include "core/kernels/packed_kernels.h"
 #include "core/kv/kv_codec.h"
 
 namespace wkvq {
+
+struct DeviceKernels;
 
 /// Throws ConfigError where the "keys" or "values" (`who`) cannot be packed: they need 2, 3, 4 or 8
 /// bits on a dynamic uniform grid of form B, groups within a token and head whose size is a

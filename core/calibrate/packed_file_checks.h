@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/base/checkpoint/model_config.h"
-#include "core/kernels/packed_layout.h"
 #include "core/model/transformer.h"
+#include "core/number/packed_weight.h"
 
 namespace wkvq {
 

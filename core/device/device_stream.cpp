@@ -3,6 +3,7 @@
 #include <map>
 
 #include "core/device/torch_headers.h"
+#include "core/kernels/device_kernels.h"
 
 #ifdef WKVQ_WITH_CUDA
 #include <c10/cuda/CUDAStream.h>

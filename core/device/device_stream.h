@@ -7,9 +7,9 @@
 #include <string>
 #include <type_traits>
 
-#include "core/kernels/device_kernels.h"
-
 namespace wkvq {
+
+struct DeviceKernels;
 
 /// CUDA's kernels. Throws c10::Error in a build without them.
 const DeviceKernels& cuda_kernels();

@@ -1,6 +1,7 @@
 #include "core/kernels/cuda_launcher.cuh"
 #include "core/kernels/decode_attention.cuh"
 #include "core/kernels/device_kernels.h"
+#include "core/kernels/device_problems.h"
 
 namespace wkvq {
 

@@ -1,8 +1,18 @@
 #pragma once
 
-#include "core/kernels/device_problems.h"
-
+// What the kernels work on is declared, not included: a change of a layout concerns those who lay
+// something out.
 namespace wkvq {
+
+template <class T>
+struct QuantBuffers;
+template <class T>
+struct QuantGradient;
+struct QuantPlan;
+struct DeviceAppend;
+struct DeviceAttention;
+struct DeviceDecode;
+struct PackedProduct;
 
 /// Kernels that work on memory of a device. They are queued on `stream` (cudaStream_t) and run in
 /// order; nothing is waited for.

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/kernels/packed_layout.h"
+#include "core/kernels/panel_codes.h"
 
 namespace wkvq {
 namespace {
@@ -11,7 +11,7 @@ struct LaneCodes {
   static constexpr int kCodes = 32 / kBits, kWords = 1;
   uint32_t word;
 
-  /// `lane`: the first of the words; see packed_layout.h.
+  /// `lane`: the first of the words; see panel_codes.h.
   WKVQ_HOST_DEVICE explicit LaneCodes(const uint32_t* lane) : word(lane[0]) {}
   WKVQ_HOST_DEVICE float code(int i) const {
     return static_cast<float>(word >> (kBits * i) & ((1u << kBits) - 1u));

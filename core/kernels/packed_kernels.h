@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/kernels/packed_layout.h"
+#include "core/kernels/weight_format.h"
 
 namespace wkvq {
 

@@ -1,5 +1,6 @@
 #include "core/kernels/cuda_launcher.cuh"
 #include "core/kernels/device_kernels.h"
+#include "core/kernels/device_problems.h"
 #include "core/kernels/packed_linear.cuh"
 
 namespace wkvq {

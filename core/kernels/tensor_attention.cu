@@ -2,6 +2,7 @@
 
 #include "core/kernels/cuda_launcher.cuh"
 #include "core/kernels/device_kernels.h"
+#include "core/kernels/device_problems.h"
 #include "core/kernels/tensor_attention.cuh"
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800

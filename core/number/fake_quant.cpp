@@ -3,6 +3,7 @@
 #include "core/device/device_stream.h"
 #include "core/device/torch_headers.h"
 #include "core/kernels/cpu_isa.h"
+#include "core/kernels/device_kernels.h"
 #include "core/kernels/group_gradient.h"
 #include "core/kernels/quantize_rows.h"
 

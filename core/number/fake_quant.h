@@ -2,10 +2,12 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "core/kernels/device_kernels.h"
+#include "core/kernels/quant_plan.h"
 #include "core/number/quant_spec.h"
 
 namespace wkvq {
+
+struct DeviceKernels;
 
 /// The plan of quantizing `x` (last dimension grouped) by `spec`. Throws c10::Error where the group
 /// does not fit.

@@ -5,6 +5,8 @@
 #include "core/base/error.h"
 #include "core/device/device_stream.h"
 #include "core/device/torch_headers.h"
+#include "core/kernels/device_kernels.h"
+#include "core/kernels/packed_kernels.h"
 #include "core/number/packing.h"
 
 namespace wkvq {

@@ -2,10 +2,13 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "core/kernels/device_kernels.h"
+#include "core/kernels/weight_format.h"
 #include "core/number/quantizer.h"
 
 namespace wkvq {
+
+struct DeviceKernels;
+struct PackedProduct;
 
 /// Throws ConfigError where weights [out, in] of `spec` cannot be packed: 2, 3, 4 or 8 bits, groups
 /// of a multiple of 32 inputs or of whole rows, no scale of a whole tensor.

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "experiments/commands/commands.h"
 #include "experiments/config/plan.h"
 #include "experiments/run/runner.h"
+#include "experiments/run/sweep_options.h"
 
 namespace wkvq {
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/kernels/device_kernels.h"
+#include "core/kernels/device_problems.h"
 
 namespace wkvq::test {
 
