@@ -5,6 +5,7 @@
 
 #include "core/cache/decode_queries.h"
 #include "core/device/torch_headers.h"
+#include "core/kernels/packed_problems.h"
 
 namespace wkvq {
 

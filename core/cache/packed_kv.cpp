@@ -12,6 +12,7 @@
 #include "core/device/torch_headers.h"
 #include "core/kernels/device_kernels.h"
 #include "core/kernels/device_problems.h"
+#include "core/kernels/packed_problems.h"
 
 namespace wkvq {
 

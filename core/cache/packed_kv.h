@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/kernels/packed_kernels.h"
+#include "core/kernels/packed_layout.h"
 #include "core/kv/kv_codec.h"
 
 namespace wkvq {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/kernels/packed_kernels.h"
+#include "core/kernels/packed_problems.h"
 
 // What the kernels of a device work on. All pointers are the device's own.
 namespace wkvq {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/kernels/packed_kernels.h"
+#include "core/kernels/packed_problems.h"
 #include "core/kernels/vector_exp.h"
 
 #ifdef __AVX512F__

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/kernels/packed_kernels.h"
+#include "core/kernels/packed_problems.h"
 
 namespace wkvq {
 namespace {

@@ -7,6 +7,7 @@
 #include "core/device/torch_headers.h"
 #include "core/kernels/device_kernels.h"
 #include "core/kernels/packed_kernels.h"
+#include "core/kernels/packed_problems.h"
 #include "core/number/packing.h"
 
 namespace wkvq {

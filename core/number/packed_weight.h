@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "core/kernels/packed_kernels.h"
 #include "core/kernels/weight_format.h"
 #include "core/number/quantizer.h"
 
