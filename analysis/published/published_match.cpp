@@ -102,6 +102,10 @@ NumberSetting setting_of(const RunSummary& run, const Evaluation& evaluation) {
     setting.weight_group = number(run, "method.weight.group_size", -1);
   setting.activation_bits = number(run, "method.activation.bits", 16);
   add_cache(run, evaluation, setting);
+  // Published tables are of integers: another format's bits are not theirs.
+  for (const char* part :
+       {"method.weight", "method.activation", "method.kv.key", "method.kv.value"})
+    if (!text(run, std::string(part) + ".format", "").empty()) setting.method = "";
   if (setting.weight_bits == 16 && setting.activation_bits == 16 && setting.kv_bits == 16)
     setting.method = "none";
   setting.metric = evaluation.metric;

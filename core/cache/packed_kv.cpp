@@ -58,6 +58,9 @@ void check_packable(const char* who, const KvTensorOptions& options, int64_t hea
   if (head_dim % kPanelStep != 0 || head_dim < kPanelStep || head_dim > kMaxHeadDim)
     config_error("packed cache: head_dim {} is not supported; expected a multiple of {} up to {}",
                  head_dim, kPanelStep, kMaxHeadDim);
+  if (options.format != FormatId::kInteger)
+    config_error("packed cache: format {} of the {} is not supported; expected integers",
+                 number_format(options.format).name, who);
   if (!packable_bits(options.bits))
     config_error("packed cache: {} bits of the {} are not supported; expected 2, 3, 4 or 8",
                  options.bits, who);

@@ -28,11 +28,11 @@ __global__ void quantize_groups(QuantBuffers<T> buffers, QuantPlan plan) {
   }
   if (buffers.high_ratio) highest *= buffers.high_ratio[index];
   if (buffers.low_ratio) lowest *= buffers.low_ratio[index];
-  const GroupParams<T> p = group_params(lowest, highest, plan);
+  const GroupParams<T> p = params_of_group(x, n, lowest, highest, plan);
   for (int64_t i = 0; i < n; ++i) {
-    const T q = encode_one(x[i], p);
+    const T q = nearest_level(x[i], p, plan);
     if (buffers.output) buffers.output[first + i] = decode_one(q, p);
-    if (buffers.codes) buffers.codes[first + i] = static_cast<uint8_t>(q - p.low);
+    if (buffers.codes) buffers.codes[first + i] = stored_code(q, p, plan);
   }
   if (buffers.scale) buffers.scale[index] = p.scale;
   if (buffers.offset)

@@ -41,20 +41,23 @@ WKVQ_HOST_DEVICE inline void backward_group(const GroupGradient<T>& at, int64_t 
   }
   const T low = at.low_ratio ? x[lowest] * *at.low_ratio : x[lowest];
   const T high = at.high_ratio ? x[highest] * *at.high_ratio : x[highest];
-  const GroupParams<T> p = group_params(low, high, plan);
+  const GroupParams<T> p = params_of_group(x, n, low, high, plan);
   T grad_scale = 0, grad_minimum = 0;
   for (int64_t i = 0; i < n; ++i) {
     const T position = (x[i] - p.minimum) / p.scale;
-    const T q = round_half_even(position) + p.zero;
+    const T q = plan.integers() ? round_half_even(position) + p.zero : position;
     const bool inside = q >= p.low && q <= p.high;
-    const T code = (inside ? q : (q < p.low ? p.low : p.high)) - p.zero;
+    const T code = plan.integers() ? (inside ? q : (q < p.low ? p.low : p.high)) - p.zero
+                                   : nearest_element(position, plan.element);
     at.out[i] = inside ? at.grad[i] : T(0);
     grad_scale += at.grad[i] * (inside ? code - position : code);
     if (!inside && plan.form == PlanForm::kMinimum) grad_minimum += at.grad[i];
   }
-  // A degenerate group has a constant scale.
+  if (plan.rule == ScaleRule::kOne) return;
+  // A degenerate group has a constant scale. A scale that is rounded, if only to a power of two,
+  // passes its gradient as if it were not.
   const T gradient = high > low || plan.form != PlanForm::kMinimum
-                         ? grad_scale / static_cast<T>(plan.max_code)
+                         ? grad_scale / static_cast<T>(plan.top())
                          : T(0);
   if (plan.form == PlanForm::kSymmetric) {
     const bool upper = high > -low;

@@ -1,16 +1,6 @@
 #pragma once
 
-#include <cmath>
-#include <cstdint>
-#include <cstring>
-
-#include "core/kernels/quant_plan.h"
-
-#ifdef __CUDACC__
-#define WKVQ_HOST_DEVICE __host__ __device__
-#else
-#define WKVQ_HOST_DEVICE
-#endif
+#include "core/kernels/element_math.h"
 
 // The arithmetic of one quantization group, shared word for word by the CPU and the CUDA kernels.
 // Internal linkage: the CPU kernel is compiled for several instruction sets, and the linker must
@@ -25,16 +15,9 @@ struct GroupParams {
   T scale;
   T zero;
   T minimum;
-  T low;   // lowest code
-  T high;  // highest code
+  T low;   // lowest code or element
+  T high;  // highest code or element
 };
-
-WKVQ_HOST_DEVICE inline float round_half_even(float x) {
-  return rintf(x);
-}
-WKVQ_HOST_DEVICE inline double round_half_even(double x) {
-  return rint(x);
-}
 
 /// float rounded to bfloat16 and back, half to even, kept finite.
 WKVQ_HOST_DEVICE inline float to_bfloat16(float x) {
@@ -74,14 +57,61 @@ WKVQ_HOST_DEVICE inline T round_stored(T x, StoredScale stored) {
   return x;
 }
 
+/// floor(log2 x) and 2^e, x > 0, subnormals included.
+template <class T>
+WKVQ_HOST_DEVICE inline int exponent_of(T x) {
+  int exponent;
+  frexp(x, &exponent);
+  return exponent - 1;
+}
+
+/// 2^e as the eight bits of E8M0 hold it.
+template <class T>
+WKVQ_HOST_DEVICE inline T stored_power(int e) {
+  const int held = e < -127 ? -127 : e > 127 ? 127 : e;
+  return static_cast<T>(ldexp(1.0, held));
+}
+
+/// A block scale for a largest magnitude `m` and a largest element `largest` in two levels.
+template <class T>
+WKVQ_HOST_DEVICE inline T two_level_scale(T m, T largest, const QuantPlan& plan) {
+  const T factor = static_cast<T>(plan.tensor_factor);
+  const Element e4m3{ElementKind::kFloat, 3, -6, 448};
+  return nearest_float(factor * (m / largest), e4m3) / factor;
+}
+
+/// The scale of a symmetric group with a largest magnitude `m` > 0. Not above 0 where it is lost.
+template <class T>
+WKVQ_HOST_DEVICE inline T symmetric_scale(T m, const QuantPlan& plan) {
+  const T largest = static_cast<T>(plan.top());
+  switch (plan.rule) {
+    case ScaleRule::kOne:
+      return T(1);
+    case ScaleRule::kPowerFloor:
+    case ScaleRule::kPowerCeil: {
+      if (!(m <= static_cast<T>(3.4e38))) return m;  // infinity stays
+      const int e = exponent_of(m) - exponent_of(largest);
+      const bool raised =
+          plan.rule == ScaleRule::kPowerCeil && static_cast<double>(m) > plan.top() * ldexp(1.0, e);
+      return stored_power<T>(raised ? e + 1 : e);
+    }
+    case ScaleRule::kTwoLevels:
+    case ScaleRule::kFourOverSix:
+      return two_level_scale(m, largest, plan);
+    case ScaleRule::kLargest:
+      break;
+  }
+  return round_stored(m / largest, plan.stored);
+}
+
 /// Scale and offset of a group whose elements span [lowest, highest].
 template <class T>
 WKVQ_HOST_DEVICE inline GroupParams<T> group_params(T lowest, T highest, const QuantPlan& plan) {
-  GroupParams<T> p{T(1), T(0), T(0), T(0), static_cast<T>(plan.max_code)};
+  GroupParams<T> p{T(1), T(0), T(0), T(0), static_cast<T>(plan.top())};
   if (plan.form == PlanForm::kSymmetric) {
     const T magnitude = highest > -lowest ? highest : -lowest;
-    p.low = -static_cast<T>(plan.max_code) - T(1);
-    if (magnitude > T(0)) p.scale = round_stored(magnitude / p.high, plan.stored);
+    p.low = plan.integers() ? -p.high - T(1) : -p.high;
+    if (magnitude > T(0)) p.scale = symmetric_scale(magnitude, plan);
     if (!(p.scale > T(0))) p.scale = T(1);
     return p;
   }
@@ -108,6 +138,7 @@ WKVQ_HOST_DEVICE inline GroupParams<T> group_params(T lowest, T highest, const Q
   return p;
 }
 
+/// The code of an integer nearest to `x`.
 template <class T>
 WKVQ_HOST_DEVICE inline T encode_one(T x, const GroupParams<T>& p) {
   T q = round_half_even((x - p.minimum) / p.scale) + p.zero;
@@ -118,6 +149,42 @@ WKVQ_HOST_DEVICE inline T encode_one(T x, const GroupParams<T>& p) {
 template <class T>
 WKVQ_HOST_DEVICE inline T decode_one(T q, const GroupParams<T>& p) {
   return (q - p.zero) * p.scale + p.minimum;
+}
+
+/// The same for the elements of a plan: a code of integers, a value of any other.
+template <class T>
+WKVQ_HOST_DEVICE inline T nearest_level(T x, const GroupParams<T>& p, const QuantPlan& plan) {
+  return plan.integers() ? encode_one(x, p) : nearest_element(x / p.scale, plan.element);
+}
+
+/// The stored byte of a level.
+template <class T>
+WKVQ_HOST_DEVICE inline uint8_t stored_code(T level, const GroupParams<T>& p,
+                                            const QuantPlan& plan) {
+  return plan.integers() ? static_cast<uint8_t>(level - p.low) : element_code(level, plan.element);
+}
+
+template <class T>
+WKVQ_HOST_DEVICE inline T squared_error(const T* x, int64_t n, const GroupParams<T>& p,
+                                        const QuantPlan& plan) {
+  T sum = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const T error = decode_one(nearest_level(x[i], p, plan), p) - x[i];
+    sum += error * error;
+  }
+  return sum;
+}
+
+/// group_params of a group of n elements, which some scale rules look at.
+template <class T>
+WKVQ_HOST_DEVICE inline GroupParams<T> params_of_group(const T* x, int64_t n, T lowest, T highest,
+                                                       const QuantPlan& plan) {
+  const GroupParams<T> six = group_params(lowest, highest, plan);
+  if (plan.rule != ScaleRule::kFourOverSix) return six;
+  GroupParams<T> four = six;
+  four.scale = two_level_scale(highest > -lowest ? highest : -lowest, T(4), plan);
+  if (!(four.scale > T(0))) return six;
+  return squared_error(x, n, four, plan) < squared_error(x, n, six, plan) ? four : six;
 }
 
 }  // namespace

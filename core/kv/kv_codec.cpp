@@ -33,7 +33,8 @@ QuantSpec KvTensorCodec::spec(int64_t seq) const {
           .group_size = time ? std::min(options_.group_size, seq) : options_.group_size,
           .form = options_.form,
           .range = QuantRange::kRaw,
-          .scale_dtype = options_.scale_dtype};
+          .scale_dtype = options_.scale_dtype,
+          .format = options_.format};
 }
 
 at::Tensor KvTensorCodec::transformed(const at::Tensor& x) const {

@@ -42,6 +42,12 @@ void check_time(const char* who, const KvTensorOptions& options, const KvViewOpt
 /// Combinations of the grid's options that have no meaning.
 void check_grid(const char* who, const KvTensorOptions& options) {
   const bool is_static = options.range == KvRange::kStatic, nuq = options.grid == KvGrid::kNuq;
+  if ((is_static || nuq) && options.format != FormatId::kInteger)
+    config_error(
+        "method.kv: format: {} of the {} with range: static or grid: nuq, whose codes are "
+        "integers; "
+        "expected bits alone, or neither of them",
+        number_format(options.format).name, who);
   if (options.fit_weights == FitWeights::kFisher && !nuq)
     config_error("method.kv: fit_weights: fisher of the {} fits no codebook; expected grid: nuq",
                  who);
@@ -106,7 +112,9 @@ void ChannelOptions::visit(OptionVisitor& v) {
 }
 
 void KvTensorOptions::visit(OptionVisitor& v) {
-  v("bits", bits, "2 to 8; 16: no quantization");
+  const FormatFields before{form, scale_dtype, group_size};
+  const FormatId outer = format;
+  visit_format(v, bits, format);
   v("group_size", group_size, "axis token: channels, -1: all of the scope; axis time: tokens");
   v.choice("axis", axis, {"token", "time"}, "groups lie within a token or along time");
   v.choice("group_scope", group_scope, {"head", "token"}, "groups end at heads or span them");
@@ -126,7 +134,15 @@ void KvTensorOptions::visit(OptionVisitor& v) {
     "values of the codebook are read with the mean and standard deviation of the calibration text");
   v("outliers", outliers, "share of elements kept exactly, half of it at either end; 0 to 0.5");
   v("channel", channel, "static channel shift and scale");
+  const FormatFields settled = settle_format(v, format, outer, {form, scale_dtype, group_size},
+                                             before, {QuantForm::kMinimum, {}, -1});
+  form = settled.form;
+  group_size = settled.group_size;
   check_bits(v, "bits", bits);
+  if (number_format(format).tensor_limit > 0)
+    v.reject("format", fmt::format("{} takes one scale from the whole tensor, which a cache that "
+                                   "grows does not know; expected nvfp4_cast",
+                                   number_format(format).name));
   if (group_size != -1 && group_size < 1)
     v.reject("group_size", fmt::format("{}; expected a positive number, or -1", group_size));
   if (!(outliers >= 0 && outliers <= 0.5))

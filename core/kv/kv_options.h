@@ -53,6 +53,7 @@ struct KvTensorOptions {
       -1;  ///< axis token: channels, -1: all of the scope; axis time: tokens, named explicitly
   KvAxis axis = KvAxis::kToken;
   GroupScope group_scope = GroupScope::kHead;
+  FormatId format = FormatId::kInteger;
   QuantForm form = QuantForm::kMinimum;
   ScaleDtype scale_dtype = ScaleDtype::kCompute;
   KvRotation rotate = KvRotation::kNone;  ///< after `channel`

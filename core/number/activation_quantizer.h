@@ -11,6 +11,7 @@ enum class ActivationScale { kToken, kTensor };
 /// How the inputs of the linears are quantized.
 struct ActivationOptions {
   int64_t bits = 16;
+  FormatId format = FormatId::kInteger;
   QuantForm form = QuantForm::kSymmetric;
   ActivationScale scale =
       ActivationScale::kToken;  ///< dynamic by token, or static from calibration

@@ -6,6 +6,7 @@
 #include "core/kernels/device_kernels.h"
 #include "core/kernels/group_gradient.h"
 #include "core/kernels/quantize_rows.h"
+#include "core/number/elements.h"
 
 namespace wkvq {
 
@@ -102,13 +103,28 @@ QuantPlan make_plan(const at::Tensor& x, const QuantSpec& spec) {
   const int64_t group = spec.group_size == -1 ? width : spec.group_size;
   TORCH_CHECK(group >= 1 && group <= width, "quantizer: group_size ", group,
               " does not fit rows of ", width);
-  return {.rows = x.numel() / width,
-          .width = width,
-          .group = group,
-          .max_code = spec.max_code(),
-          .form = plan_form(spec.form),
-          .stored = stored_scale(spec.scale_dtype),
-          .include_zero = spec.range == QuantRange::kZeroIncluded};
+  const NumberFormat& format = number_format(spec.format);
+  QuantPlan plan{.rows = x.numel() / width,
+                 .width = width,
+                 .group = group,
+                 .max_code = spec.max_code(),
+                 .form = plan_form(spec.form),
+                 .stored = stored_scale(spec.scale_dtype),
+                 .include_zero = spec.range == QuantRange::kZeroIncluded,
+                 .element = format.element,
+                 .rule = format.rule};
+  if (format.tensor_limit > 0) {
+    const QuantSpec whole = of_tensor(spec, x);
+    if (whole.tensor_largest > 0)
+      plan.tensor_factor = static_cast<float>(format.tensor_limit / whole.tensor_largest);
+  }
+  return plan;
+}
+
+QuantSpec of_tensor(QuantSpec spec, const at::Tensor& x) {
+  if (number_format(spec.format).tensor_limit > 0 && spec.tensor_largest == 0)
+    spec.tensor_largest = x.abs().amax().item<double>();
+  return spec;
 }
 
 at::Tensor fake_quant_forward(const at::Tensor& x, const QuantPlan& plan, const ClipRatios& clip,
@@ -152,8 +168,10 @@ at::Tensor decode_groups(const EncodedGroups& encoded, const QuantPlan& plan,
       at::arange(plan.width, codes.options().dtype(at::kLong)).div(plan.group, "floor");
   const at::Tensor scale = encoded.scale.index_select(1, group_of);
   const at::Tensor offset = encoded.offset.index_select(1, group_of);
-  at::Tensor q = codes.to(scale.scalar_type());
-  if (plan.form == PlanForm::kSymmetric) q = q - static_cast<double>(plan.max_code + 1);
+  at::Tensor q = plan.integers() ? codes.to(scale.scalar_type())
+                                 : elements_of(codes, plan, scale.scalar_type());
+  if (plan.integers() && plan.form == PlanForm::kSymmetric)
+    q = q - static_cast<double>(plan.max_code + 1);
   const at::Tensor values =
       plan.form == PlanForm::kZeroPoint ? (q - offset) * scale : q * scale + offset;
   return values.reshape(encoded.codes.sizes()).to(dtype);

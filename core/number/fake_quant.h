@@ -13,6 +13,9 @@ struct DeviceKernels;
 /// does not fit.
 QuantPlan make_plan(const at::Tensor& x, const QuantSpec& spec);
 
+/// `spec` for parts of `x`: with the largest magnitude of all of it where the format asks for that.
+QuantSpec of_tensor(QuantSpec spec, const at::Tensor& x);
+
 /// Factors on the largest and the smallest element of every group before its grid is laid:
 /// learnable weight clipping (OmniQuant, eq. 2). Both [rows, groups] in the compute dtype, or
 /// undefined.
@@ -38,7 +41,7 @@ FakeQuantGradients fake_quant_backward(const at::Tensor& grad, const at::Tensor&
                                        const DeviceKernels* device = nullptr);
 
 struct EncodedGroups {
-  at::Tensor codes;   ///< uint8, shape of x; form C: code + 2^(bits-1)
+  at::Tensor codes;   ///< uint8, shape of x; form C: code + 2^(bits-1); elements: their bits
   at::Tensor scale;   ///< compute dtype, [rows, groups]
   at::Tensor offset;  ///< compute dtype, [rows, groups]: zero point, minimum or 0
 };

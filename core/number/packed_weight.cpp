@@ -13,6 +13,9 @@
 namespace wkvq {
 
 void check_packable(const QuantSpec& spec, int64_t in) {
+  if (spec.format != FormatId::kInteger)
+    config_error("packed weight: format {} is not supported; expected integers",
+                 number_format(spec.format).name);
   if (!packable_bits(spec.bits))
     config_error("packed weight: {} bits are not supported; expected 2, 3, 4 or 8", spec.bits);
   if (spec.per_tensor)

@@ -26,14 +26,49 @@ const std::vector<std::string>& quant_form_names() {
   return names;
 }
 
+FormatFields settle_format(OptionVisitor& v, FormatId format, FormatId outer,
+                           const FormatFields& read, const FormatFields& before,
+                           const FormatFields& defaults) {
+  if (v.purpose() != OptionVisitor::Purpose::kRead) return read;
+  FormatFields settled = read;
+  if (format == FormatId::kInteger) {
+    if (outer == FormatId::kInteger) return read;
+    if (read.form == before.form) settled.form = defaults.form;
+    if (read.group_size == before.group_size && number_format(outer).block > 0)
+      settled.group_size = defaults.group_size;
+    return settled;
+  }
+  const NumberFormat& row = number_format(format);
+  if (read.form != before.form && read.form != QuantForm::kSymmetric)
+    v.reject("form", fmt::format("{} of format {}, which is symmetric; expected none",
+                                 quant_form_names()[static_cast<size_t>(read.form)], row.name));
+  settled.form = QuantForm::kSymmetric;
+  if (row.scale_bits >= 0 && read.scale_dtype != ScaleDtype::kCompute)
+    v.reject("scale_dtype",
+             fmt::format("{} of format {}, whose scales have a type of their own; expected none",
+                         scale_dtype_names()[static_cast<size_t>(read.scale_dtype)], row.name));
+  if (row.block == 0) return settled;
+  if (read.group_size != before.group_size && read.group_size != row.block)
+    v.reject("group_size", fmt::format("{} of format {}, whose blocks have {}; expected none",
+                                       read.group_size, row.name, row.block));
+  settled.group_size = row.block;
+  return settled;
+}
+
 void QuantSpec::visit(OptionVisitor& v) {
-  v("bits", bits, "2 to 8; 16: no quantization");
+  const FormatFields before{form, scale_dtype, group_size};
+  const FormatId outer = format;
+  visit_format(v, bits, format);
   v("group_size", group_size, "inputs that share a scale; -1: the whole row");
   v("per_tensor", per_tensor, "one scale for the whole tensor");
   v.choice("form", form, quant_form_names(), kFormHelp);
   v.choice("range", range, {"zero_included", "raw"},
            "zero_included: a group's range is widened to hold 0; raw: it is taken as it is");
   v.choice("scale_dtype", scale_dtype, scale_dtype_names(), "dtype of stored scales and minima");
+  const FormatFields settled = settle_format(v, format, outer, {form, scale_dtype, group_size},
+                                             before, {QuantForm::kZeroPoint, {}, -1});
+  form = settled.form;
+  group_size = settled.group_size;
   check_bits(v, "bits", bits);
   if (group_size != -1 && group_size < 1)
     v.reject("group_size",
@@ -62,7 +97,9 @@ double QuantSpec::bits_per_value(int64_t width, int64_t compute_bits) const {
   if (per_tensor) return static_cast<double>(bits);
   const int64_t group = group_size == -1 ? width : group_size;
   const int64_t groups = (width + group - 1) / group;
-  const int64_t scale = scale_bits(scale_dtype, compute_bits);
+  const NumberFormat& row = number_format(format);
+  const int64_t scale =
+      row.scale_bits >= 0 ? row.scale_bits : scale_bits(scale_dtype, compute_bits);
   const int64_t second = form == QuantForm::kSymmetric        ? 0
                          : form == QuantForm::kMinimum        ? scale
                          : range == QuantRange::kZeroIncluded ? bits

@@ -3,10 +3,11 @@
 #include <cstdint>
 
 #include "core/base/options/options.h"
+#include "core/number/number_format.h"
 
 namespace wkvq {
 
-/// The affine forms of a quantizer with codes 0..n, n = 2^bits - 1 (form C: two's complement).
+/// The affine forms of a quantizer of integers with codes 0..n, n = 2^bits - 1 (form C: two's complement).
 ///   zero_point (A):  s = (max - min) / n, z = round(-min / s)
 ///                    q = clamp(round(x / s) + z, 0, n), x' = (q - z) s
 ///   minimum (B):     s = (max - min) / n                                       (KIVI's form)
@@ -32,10 +33,14 @@ struct QuantSpec {
   QuantForm form = QuantForm::kZeroPoint;
   QuantRange range = QuantRange::kZeroIncluded;
   ScaleDtype scale_dtype = ScaleDtype::kCompute;
+  FormatId format = FormatId::kInteger;  ///< other formats are symmetric
+  /// Largest magnitude of the whole tensor where what is quantized is a part of it, for formats
+  /// with a scale of the tensor; 0: of what is quantized.
+  double tensor_largest = 0;
 
   bool operator==(const QuantSpec&) const = default;
   bool identity() const { return bits == 16; }
-  /// Highest code: 2^bits - 1, symmetric 2^(bits-1) - 1.
+  /// Highest code of integers: 2^bits - 1, symmetric 2^(bits-1) - 1.
   int64_t max_code() const;
 
   void visit(OptionVisitor& v);
@@ -51,6 +56,20 @@ void check_bits(OptionVisitor& v, const char* name, int64_t bits);
 
 const std::vector<std::string>& scale_dtype_names();
 const std::vector<std::string>& quant_form_names();
+
+/// What formats other than integers fix in the options beside them.
+struct FormatFields {
+  QuantForm form;
+  ScaleDtype scale_dtype;
+  int64_t group_size;
+};
+
+/// The fields in force under `format`: symmetric, its own block and type of scale. `read` is what
+/// was read over `before`; what was given and does not fit is rejected. Integers take back
+/// `defaults` where the fields were those of `outer`, the format of the level above.
+FormatFields settle_format(OptionVisitor& v, FormatId format, FormatId outer,
+                           const FormatFields& read, const FormatFields& before,
+                           const FormatFields& defaults);
 
 /// Bits of a stored scale.
 int64_t scale_bits(ScaleDtype dtype, int64_t compute_bits);

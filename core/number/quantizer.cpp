@@ -2,6 +2,7 @@
 
 #include "core/device/autograd_operands.h"
 #include "core/device/torch_headers.h"
+#include "core/number/elements.h"
 
 namespace wkvq {
 
@@ -17,18 +18,28 @@ void save_plan(AutogradContext* context, const QuantPlan& plan) {
                                                      plan.max_code,
                                                      static_cast<int64_t>(plan.form),
                                                      static_cast<int64_t>(plan.stored),
-                                                     plan.include_zero};
+                                                     plan.include_zero,
+                                                     static_cast<int64_t>(plan.element.kind),
+                                                     plan.element.mantissa_bits,
+                                                     plan.element.lowest_exponent,
+                                                     static_cast<int64_t>(plan.rule)};
+  context->saved_data["reals"] = std::vector<double>{plan.element.largest, plan.tensor_factor};
 }
 
 QuantPlan saved_plan(AutogradContext* context) {
   const std::vector<int64_t> saved = context->saved_data["plan"].toIntVector();
+  const std::vector<double> reals = context->saved_data["reals"].toDoubleVector();
   return {.rows = saved[0],
           .width = saved[1],
           .group = saved[2],
           .max_code = saved[3],
           .form = static_cast<PlanForm>(saved[4]),
           .stored = static_cast<StoredScale>(saved[5]),
-          .include_zero = saved[6] != 0};
+          .include_zero = saved[6] != 0,
+          .element = {static_cast<ElementKind>(saved[7]), static_cast<int>(saved[8]),
+                      static_cast<int>(saved[9]), reals[0]},
+          .rule = static_cast<ScaleRule>(saved[10]),
+          .tensor_factor = reals[1]};
 }
 
 struct FakeQuantize : torch::autograd::Function<FakeQuantize> {
@@ -82,9 +93,16 @@ GroupGrid group_grid(const at::Tensor& x, QuantSpec spec) {
 at::Tensor GroupGrid::codes(const at::Tensor& x) const {
   const auto top = static_cast<double>(plan.max_code);
   const at::Tensor wide = x.to(scale.scalar_type());
+  if (!plan.integers()) return nearest_elements(wide / scale, plan);
   if (plan.form == PlanForm::kMinimum) return ((wide - offset) / scale).round_().clamp_(0, top);
   if (plan.form == PlanForm::kSymmetric) return (wide / scale).round_().clamp_(-top - 1, top);
   return (wide / scale).round_().add_(offset).clamp_(0, top);
+}
+
+at::Tensor GroupGrid::stored(const at::Tensor& codes) const {
+  if (!plan.integers()) return element_codes(codes, plan);
+  const bool symmetric = plan.form == PlanForm::kSymmetric;
+  return (symmetric ? codes + static_cast<double>(plan.max_code + 1) : codes).to(at::kByte);
 }
 
 at::Tensor GroupGrid::values(const at::Tensor& codes) const {

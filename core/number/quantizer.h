@@ -37,11 +37,13 @@ struct GroupGrid {
   QuantPlan plan;
 
   /// The codes nearest to `x` [..., rows], whole numbers in the dtype of the grid; form C: from
-  /// -2^(bits-1) on.
+  /// -2^(bits-1) on; of formats other than integers the elements themselves.
   at::Tensor codes(const at::Tensor& x) const;
   /// What `codes` stand for; of the nearest ones bit for bit what fake_quantize gives with this
   /// grid.
   at::Tensor values(const at::Tensor& codes) const;
+  /// The bytes that `codes` are stored as.
+  at::Tensor stored(const at::Tensor& codes) const;
   at::Tensor nearest(const at::Tensor& x) const { return values(codes(x)).to(x.scalar_type()); }
 };
 

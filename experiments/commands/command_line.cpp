@@ -165,8 +165,9 @@ void add_list(CLI::App& app, Action& action) {
     std::string what, name;
   };
   const auto options = std::make_shared<Options>();
-  CLI::App& command = *app.add_subcommand("list", "methods, tasks, datasets or families");
-  command.add_option("WHAT", options->what, "methods, tasks, datasets or families")->required();
+  CLI::App& command = *app.add_subcommand("list", "methods, tasks, datasets, families or formats");
+  command.add_option("WHAT", options->what, "methods, tasks, datasets, families or formats")
+      ->required();
   command.add_option("NAME", options->name, "one of them: its options with defaults");
   command.callback([options, &action] {
     action = [options] { return list_command(options->what, options->name, std::cout); };

@@ -19,7 +19,7 @@ int run_command(const SweepOptions& options, std::ostream& out);
 /// is done is not done again. Errors are thrown.
 int sensitivity_command(const SweepOptions& options, std::ostream& out);
 
-/// `wkvq list methods|tasks|datasets|families [NAME]`.
+/// `wkvq list methods|tasks|datasets|families|formats [NAME]`.
 int list_command(const std::string& what, const std::string& name, std::ostream& out);
 
 }  // namespace wkvq

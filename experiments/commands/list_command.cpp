@@ -9,6 +9,7 @@
 #include "core/base/options/options_text.h"
 #include "core/base/text/suggest.h"
 #include "core/base/text/visible_text.h"
+#include "core/number/number_format.h"
 #include "datasets/tasks/common/task.h"
 #include "experiments/commands/commands.h"
 #include "methods/registry.h"
@@ -33,6 +34,12 @@ void print_entries(const std::vector<std::string>& names, const std::string& onl
     fmt::print(out, "{:<{}}  {}\n", name, width, make(name)->summary());
 }
 
+void print_formats(std::ostream& out) {
+  for (const NumberFormat& format : number_formats())
+    fmt::print(out, "{:<14}  {:>2} bits  {}{}\n", format.name, format.bits,
+               format.block > 0 ? fmt::format("blocks of {}, ", format.block) : "", format.help);
+}
+
 }  // namespace
 
 int list_command(const std::string& what, const std::string& name, std::ostream& out) {
@@ -44,9 +51,11 @@ int list_command(const std::string& what, const std::string& name, std::ostream&
     print_entries(dataset_names(), name, make_dataset, out);
   } else if (what == "families") {
     for (const std::string& family : family_names()) fmt::print(out, "{}\n", family);
+  } else if (what == "formats") {
+    print_formats(out);
   } else {
     config_error("list: '{}' is not known{}", shown(what),
-                 suggestion(what, {"methods", "tasks", "datasets", "families"}));
+                 suggestion(what, {"methods", "tasks", "datasets", "families", "formats"}));
   }
   return 0;
 }

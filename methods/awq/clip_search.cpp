@@ -38,7 +38,7 @@ at::Tensor clip_group(const at::Tensor& group, const at::Tensor& moments, const 
 
 at::Tensor clip_search(const at::Tensor& weight, const std::vector<at::Tensor>& moments,
                        const QuantSpec& spec) {
-  QuantSpec one_group = spec;
+  QuantSpec one_group = of_tensor(spec, weight);
   one_group.group_size = -1;
   std::vector<at::Tensor> groups;
   int64_t first = 0;

@@ -91,11 +91,7 @@ class ColumnLoop {
     const at::Tensor column = weight_.select(0, i);
     const GroupGrid& grid = grid_of(i);
     const at::Tensor chosen = grid.codes(column), rounded = grid.values(chosen);
-    // Stored codes count from the lowest one.
-    if (codes_.defined())
-      codes_.select(0, i).copy_(grid.plan.form == PlanForm::kSymmetric
-                                    ? chosen + static_cast<double>(grid.plan.max_code + 1)
-                                    : chosen);
+    if (codes_.defined()) codes_.select(0, i).copy_(grid.stored(chosen));
     const at::Tensor factor_row = factor_.select(0, i);
     const at::Tensor error = (column - rounded) / factor_row.select(0, i);
     errors_.select(0, i - first_).copy_(error);
@@ -194,7 +190,7 @@ bool permutes_groups(const GptqOptions& options, const QuantSpec& spec) {
   return options.act_order && !options.static_groups && spec.group_size != -1;
 }
 
-GptqResult gptq_solve(const at::Tensor& weight, const at::Tensor& hessian, const QuantSpec& spec,
+GptqResult gptq_solve(const at::Tensor& weight, const at::Tensor& hessian, const QuantSpec& given,
                       const GptqOptions& options, bool keep_codes) {
   const int64_t inputs = weight.size(1);
   TORCH_CHECK(weight.dim() == 2 && hessian.dim() == 2 && hessian.size(0) == inputs &&
@@ -202,6 +198,7 @@ GptqResult gptq_solve(const at::Tensor& weight, const at::Tensor& hessian, const
               "gptq: weight ", weight.sizes(), " with a Hessian ", hessian.sizes(),
               "; expected [out, in] and [in, in]");
   const at::NoGradGuard no_grad;
+  const QuantSpec spec = of_tensor(given, weight);
   const at::Tensor diagonal = hessian.diagonal(), dead = diagonal == 0;
   GptqResult result{.damping = options.damping, .dead_columns = dead.sum().item<int64_t>()};
   const auto live = static_cast<double>(inputs - result.dead_columns);

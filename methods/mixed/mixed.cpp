@@ -45,6 +45,9 @@ std::string Mixed::summary() const {
 }
 
 void Mixed::visit_own(OptionVisitor& v) {
+  if (weight_.format != FormatId::kInteger || kv_.key.format != FormatId::kInteger ||
+      kv_.value.format != FormatId::kInteger)
+    v.reject("", "formats other than integers with bits by place; expected bits alone");
   rounding_.visit(v);
   v("rules", rules_, "a list of bits by name of place; the last match wins, over the budget too");
   v("budget", budget_options_, "pick bits that minimize the sum of measured NLL increases");

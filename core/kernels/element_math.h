@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "core/kernels/quant_plan.h"
+
+#ifdef __CUDACC__
+#define WKVQ_HOST_DEVICE __host__ __device__
+#else
+#define WKVQ_HOST_DEVICE
+#endif
+
+// The values that codes stand for: rounding to them and their bits, shared word for word by the CPU
+// and the CUDA kernels. Internal linkage, as in group_math.h.
+namespace wkvq {
+namespace {
+
+WKVQ_HOST_DEVICE inline float round_half_even(float x) {
+  return rintf(x);
+}
+WKVQ_HOST_DEVICE inline double round_half_even(double x) {
+  return rint(x);
+}
+
+/// floor(log2 x) of a normal x > 0, and 2^e of a normal result: bits alone, so that loops over them
+/// become vectors.
+WKVQ_HOST_DEVICE inline int binary_exponent(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return static_cast<int>(bits >> 23 & 0xffu) - 127;
+}
+WKVQ_HOST_DEVICE inline int binary_exponent(double x) {
+  uint64_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return static_cast<int>(bits >> 52 & 0x7ffu) - 1023;
+}
+WKVQ_HOST_DEVICE inline float power_of_two(int e, float /*type*/) {
+  const uint32_t bits = static_cast<uint32_t>(e + 127) << 23;
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+WKVQ_HOST_DEVICE inline double power_of_two(int e, double /*type*/) {
+  const uint64_t bits = static_cast<uint64_t>(e + 1023) << 52;
+  double x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+/// `x` rounded to the floats of `element`, half to even, beyond the largest to the largest.
+template <class T>
+WKVQ_HOST_DEVICE inline T nearest_float(T x, const Element& element) {
+  const T largest = static_cast<T>(element.largest);
+  T size = x < T(0) ? -x : x;
+  size = size > largest ? largest : size;  // NaN stays
+  const int exponent = binary_exponent(size);
+  const int step = (exponent < element.lowest_exponent ? element.lowest_exponent : exponent) -
+                   element.mantissa_bits;
+  const T rounded = round_half_even(size * power_of_two(-step, T(0))) * power_of_two(step, T(0));
+  return x < T(0) ? -rounded : rounded;
+}
+
+/// NF4's values (QLoRA, arXiv 2305.14314, appendix E).
+WKVQ_HOST_DEVICE inline double normal_value(int code) {
+  constexpr double kValues[16] = {-1.0,
+                                  -0.6961928009986877,
+                                  -0.5250730514526367,
+                                  -0.39491748809814453,
+                                  -0.28444138169288635,
+                                  -0.18477343022823334,
+                                  -0.09105003625154495,
+                                  0.0,
+                                  0.07958029955625534,
+                                  0.16093020141124725,
+                                  0.24611230194568634,
+                                  0.33791524171829224,
+                                  0.44070982933044434,
+                                  0.5626170039176941,
+                                  0.7229568362236023,
+                                  1.0};
+  return kValues[code];
+}
+
+/// The code of the nearest of NF4's values; of two that are as near the lower one.
+template <class T>
+WKVQ_HOST_DEVICE inline int normal_code(T x) {
+  int code = 0;
+  for (int i = 0; i < 15; ++i)
+    code += x > static_cast<T>((normal_value(i) + normal_value(i + 1)) / 2) ? 1 : 0;
+  return code;
+}
+
+/// The nearest value of an element other than integers.
+template <class T>
+WKVQ_HOST_DEVICE inline T nearest_element(T x, const Element& element) {
+  if (element.kind == ElementKind::kFloat) return nearest_float(x, element);
+  return x != x ? x : static_cast<T>(normal_value(normal_code(x)));
+}
+
+/// The bits of a value that nearest_element gave: floats sign, exponent, mantissa; NF4 its place.
+template <class T>
+WKVQ_HOST_DEVICE inline uint8_t element_code(T value, const Element& element) {
+  if (element.kind == ElementKind::kNormal) return static_cast<uint8_t>(normal_code(value));
+  const T size = value < T(0) ? -value : value;
+  const int lowest = element.lowest_exponent, mantissa = element.mantissa_bits;
+  const int exponent = binary_exponent(size);
+  const int at = exponent < lowest ? lowest : exponent;
+  // Whole steps at this exponent: a normal value has its leading bit among them.
+  const int steps = static_cast<int>(size * power_of_two(mantissa - at, T(0)));
+  const int code = ((at - lowest) << mantissa) + steps;
+  int top = binary_exponent(element.largest) - lowest + 1;  // the highest exponent field
+  int sign = 1 << mantissa;
+  for (; top > 0; top >>= 1) sign <<= 1;
+  return static_cast<uint8_t>(copysign(T(1), value) < T(0) ? code + sign : code);
+}
+
+}  // namespace
+}  // namespace wkvq
