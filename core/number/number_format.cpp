@@ -19,15 +19,37 @@ NumberFormat integers(const char* name, int64_t bits) {
   return {.name = name, .bits = bits, .help = "whole numbers, the long name of `bits`"};
 }
 
+NumberFormat cast(const char* name, const Element& element, const char* help) {
+  return {.name = name,
+          .bits = 8,
+          .element = element,
+          .rule = ScaleRule::kOne,
+          .scale_bits = 0,
+          .help = help};
+}
+
 /// OCP Microscaling Formats 1.0: blocks of 32 under a power of two.
 NumberFormat microscaling(const char* name, int64_t bits, const Element& element, const char* help,
                           ScaleRule rule = ScaleRule::kPowerFloor) {
-  return {name, bits, element, rule, .block = 32, .scale_bits = 8, .help = help};
+  return {.name = name,
+          .bits = bits,
+          .element = element,
+          .rule = rule,
+          .block = 32,
+          .scale_bits = 8,
+          .help = help};
 }
 
 /// NVFP4: blocks of 16, their scales in e4m3.
 NumberFormat two_levels(const char* name, ScaleRule rule, double limit, const char* help) {
-  return {name, 4, kE2m1, rule, .block = 16, .scale_bits = 8, .tensor_limit = limit, .help = help};
+  return {.name = name,
+          .bits = 4,
+          .element = kE2m1,
+          .rule = rule,
+          .block = 16,
+          .scale_bits = 8,
+          .tensor_limit = limit,
+          .help = help};
 }
 
 std::vector<NumberFormat> all_formats() {
@@ -43,10 +65,9 @@ std::vector<NumberFormat> all_formats() {
       integers("int8", 8),
       {.name = "fp8_e4m3", .bits = 8, .element = kE4m3, .help = "scale largest/448, per group"},
       {.name = "fp8_e5m2", .bits = 8, .element = kE5m2, .help = "scale largest/57344, per group"},
-      {"fp8_e4m3_cast", 8, kE4m3, ScaleRule::kOne, .scale_bits = 0,
-       .help = "scale 1, values beyond 448 become 448: caches named fp8 without calibration"},
-      {"fp8_e5m2_cast", 8, kE5m2, ScaleRule::kOne, .scale_bits = 0,
-       .help = "scale 1, values beyond 57344 become 57344"},
+      cast("fp8_e4m3_cast", kE4m3,
+           "scale 1, values beyond 448 become 448: caches named fp8 without calibration"),
+      cast("fp8_e5m2_cast", kE5m2, "scale 1, values beyond 57344 become 57344"),
       {.name = "fp6_e3m2", .bits = 6, .element = kE3m2, .help = "scale largest/28, per group"},
       {.name = "fp6_e2m3", .bits = 6, .element = kE2m3, .help = "scale largest/7.5, per group"},
       {.name = "fp4_e2m1", .bits = 4, .element = kE2m1, .help = "scale largest/6, per group"},

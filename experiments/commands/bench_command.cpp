@@ -11,6 +11,7 @@
 #include "core/base/options/option_limits.h"
 #include "core/device/device_stream.h"
 #include "core/device/torch_headers.h"
+#include "core/kernels/device_kernels.h"
 #include "core/kernels/packed_kernels.h"
 #include "experiments/bench/bench.h"
 #include "experiments/session/session.h"

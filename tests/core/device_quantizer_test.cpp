@@ -16,6 +16,14 @@ std::vector<QuantSpec> specs() {
         for (const ScaleDtype scale : {ScaleDtype::kCompute, ScaleDtype::kFloat16})
           all.push_back(
               {.bits = bits, .group_size = 64, .form = form, .range = range, .scale_dtype = scale});
+  for (size_t i = 0; i < number_formats().size(); ++i) {
+    const NumberFormat& format = number_formats()[i];
+    if (format.integers()) continue;
+    all.push_back({.bits = format.bits,
+                   .group_size = format.block > 0 ? format.block : 64,
+                   .form = QuantForm::kSymmetric,
+                   .format = static_cast<FormatId>(i)});
+  }
   return all;
 }
 
@@ -34,7 +42,8 @@ void forward(const TestDevice& on) {
     for (const QuantSpec& spec : specs()) {
       const QuantPlan plan = make_plan(x, spec);
       INFO(on.kernels->name << ", " << at::toString(dtype) << ", " << spec.bits << " bits, form "
-                            << static_cast<int>(spec.form));
+                            << static_cast<int>(spec.form) << ", format "
+                            << number_format(spec.format).name);
       REQUIRE(at::equal(fake_quant_forward(there, plan, {}, on.kernels).cpu(),
                         fake_quant_forward(x, plan)));
       const EncodedGroups a = encode_groups(there, plan, {}, on.kernels),
@@ -50,13 +59,16 @@ void backward(const TestDevice& on) {
   at::manual_seed(38);
   for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
     const at::Tensor x = hard_rows(dtype), slope = at::randn(x.sizes(), x.options());
-    const auto ratio = [&] { return at::rand({47, 3}, x.options()) * 0.5 + 0.5; };
-    const ClipRatios clip{ratio(), ratio()};
-    const ClipRatios there{clip.high.to(on.device), clip.low.to(on.device)};
     for (const QuantSpec& spec : specs()) {
       const QuantPlan plan = make_plan(x, spec);
+      const auto ratio = [&] {
+        return at::rand({47, plan.groups_per_row()}, x.options()) * 0.5 + 0.5;
+      };
+      const ClipRatios clip{ratio(), ratio()};
+      const ClipRatios there{clip.high.to(on.device), clip.low.to(on.device)};
       INFO(on.kernels->name << ", " << at::toString(dtype) << ", " << spec.bits << " bits, form "
-                            << static_cast<int>(spec.form));
+                            << static_cast<int>(spec.form) << ", format "
+                            << number_format(spec.format).name);
       const auto on_device = [&](const ClipRatios& ratios) {
         return fake_quant_backward(slope.to(on.device), x.to(on.device), plan, ratios, on.kernels);
       };

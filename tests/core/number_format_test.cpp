@@ -1,9 +1,9 @@
 #include "core/number/number_format.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "core/base/checkpoint/safetensors.h"
-#include "core/device/tensors.h"
 #include "core/device/torch_headers.h"
 #include "core/number/elements.h"
 #include "core/number/quantizer.h"
@@ -52,10 +52,15 @@ std::vector<double> rounded(const std::string& format, const std::vector<double>
 
 at::Tensor golden(const std::string& name, at::ScalarType type) {
   static const SafetensorsFile file(test::source("tests/golden/formats.safetensors"));
-  const TensorEntry& entry = *file.find(name);
-  return at::from_blob(const_cast<void*>(static_cast<const void*>(file.data(entry))), entry.shape,
-                       at::TensorOptions(type))
-      .clone();
+  const TensorEntry& entry = file.at(name);
+  at::Tensor values = at::empty(entry.shape, at::device(at::kCPU).dtype(type));
+  REQUIRE(values.nbytes() == entry.bytes);
+  std::memcpy(values.data_ptr(), entry.data, entry.bytes);
+  return values;
+}
+
+double largest_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>();
 }
 
 }  // namespace

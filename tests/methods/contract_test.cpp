@@ -197,6 +197,41 @@ TEST_CASE("contract: groups that do not divide the width") {
     }
 }
 
+TEST_CASE("contract: weights and activations in formats other than integers") {
+  for (const std::string& name : method_names()) {
+    if (name == "mixed") continue;
+    for (const char* format :
+         {"fp8_e4m3", "fp6_e2m3", "nf4", "mxfp4", "mxfp4_ceil", "nvfp4", "nvfp4_4over6"}) {
+      const std::string options = fmt::format(
+          "weight: {{format: {}}}, activation: {{format: fp8_e4m3}}, kv: {{bits: 16}}", format);
+      INFO(name << ", " << format);
+      const double error = outcome(name, options, "llama_bias", at::kDouble).error();
+      CHECK(error > 0);
+      CHECK(error < 0.5);  // noise alone would give sqrt(2)
+    }
+  }
+  // Bits by place are counts of integers.
+  CHECK_THROWS_AS(test::method_of("{name: mixed, weight: {format: nf4}}"), ConfigError);
+}
+
+TEST_CASE("contract: caches in formats other than integers") {
+  for (const std::string& name : method_names()) {
+    if (name == "mixed") continue;
+    for (const char* format : {"fp8_e4m3", "fp8_e4m3_cast", "nf4"}) {
+      const std::string options = fmt::format("weight: {{bits: 16}}, kv: {{format: {}}}", format);
+      INFO(name << ", " << format);
+      // Static ranges and fitted codebooks have codes of their own.
+      if (name == "kvquant") {
+        CHECK(refuses_cache(name, options, "llama_bias"));
+        continue;
+      }
+      const double error = outcome(name, options, "llama_bias", at::kDouble).error();
+      CHECK(error > 0);
+      CHECK(error < 0.5);
+    }
+  }
+}
+
 TEST_CASE("contract: more weight bits, less error") {
   for (const std::string& name : method_names())
     for (const std::string& model : kModels) {

@@ -1,0 +1,67 @@
+#pragma once
+
+#include "core/kernels/packed_layout.h"
+#include "core/kernels/weight_format.h"
+
+// What the kernels of packed codes work on.
+namespace wkvq {
+
+/// One head's keys or values of one token, or of one group along time, on their way into a page.
+struct KvAppend {
+  KvPart part;
+  int64_t slot;        ///< first token of the page; codes are still zero
+  const float* x;      ///< [dim], along time [group, dim]
+  int64_t stride;      ///< of `x`, from token to token
+  const float* shift;  ///< [dim]; x' = (x - shift) / scale is what is quantized. May be null
+  const float* scale;  ///< likewise
+};
+
+/// A run of tokens of one kv head of one sequence, at most kSpanPages pages: keys packed, values
+/// packed or exact.
+struct DecodeSpan {
+  KvFormat key, value;
+  const unsigned char* const* pages;
+  int64_t key_offset, value_offset;  ///< bytes from the beginning of a page to this head's part
+  int64_t begin, end;                ///< tokens seen, counted from the first page's; not empty
+  bool more;                 ///< whether `pages` goes on behind the span: what is read next, likely
+  const float* exact_value;  ///< [end - begin, dim]: values in full precision; null: packed
+  const float* query;        ///< [rows, dim], scaled
+  int64_t rows;
+  float* scratch;  ///< [kDecodeRows, kSpanTokens], 64 bytes aligned
+  float* top;      ///< [rows]: largest score
+  float* total;    ///< [rows]: sum of exp(score - top)
+  float* sums;     ///< [rows, dim]: sum of exp(score - top) times the values before channels
+};
+
+constexpr int64_t kSpanPages = 8;
+constexpr int64_t kSpanTokens = kSpanPages * kPageTokens;
+/// Rows of queries that share the unpacking of a code.
+constexpr int64_t kDecodeRows = 8;
+
+/// Tokens [begin, end) in full precision of one kv head of one sequence.
+struct ExactSpan {
+  const float *key, *value;  ///< token t at t * stride
+  int64_t stride, dim;
+  int64_t begin, end;
+  const float* query;   ///< [rows, dim], scaled
+  const float* offset;  ///< [rows], subtracted from all scores of a row
+  const int64_t*
+      hidden;  ///< [rows]: tokens at the end that a row does not see; it sees one at least
+  int64_t rows;
+  float* scratch;             ///< [end - begin]
+  float *top, *total, *sums;  ///< as in DecodeSpan
+};
+
+/// y = x W^T with a packed weight.
+struct PackedProduct {
+  WeightFormat format;
+  const uint32_t* codes;         ///< [panels, padded_in * bits / 32, 16]
+  const unsigned char* scales;   ///< [panels, groups, 16]
+  const unsigned char* offsets;  ///< [panels, groups, ...]: zero points or minima
+  const float* x;                ///< [rows, padded_in], zeros behind `in`
+  const float* sums;             ///< [rows, groups]: sum of x over each group
+  int64_t rows;
+  float* y;  ///< [rows, panels * 16]
+};
+
+}  // namespace wkvq
