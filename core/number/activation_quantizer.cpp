@@ -49,7 +49,7 @@ at::Tensor ActivationQuantizer::operator()(const at::Tensor& x) const {
   if (identity()) return x;
   const int64_t block = number_format(options_.format).block;
   const QuantSpec spec{.bits = options_.bits,
-                       .group_size = block > 0 && block < x.size(-1) ? block : -1,
+                       .group_size = block > 0 ? block : -1,
                        .form = options_.form,
                        .format = options_.format};
   if (options_.scale == ActivationScale::kToken) return fake_quantize(x, spec);

@@ -19,14 +19,15 @@ at::Tensor scaled(const at::Tensor& x, const at::Tensor& e) {
 }
 
 at::Tensor binary_exponents(const at::Tensor& size, const Element& element) {
-  return (std::get<1>(at::frexp(size)) - 1).clamp_min(element.lowest_exponent);
+  const at::Tensor exponent = (std::get<1>(at::frexp(size)) - 1).clamp_min(element.lowest_exponent);
+  return exponent.masked_fill(size == 0, element.lowest_exponent);
 }
 
 at::Tensor normal_codes(const at::Tensor& levels) {
   std::vector<double> edges;
   for (int i = 0; i < 15; ++i) edges.push_back((normal_value(i) + normal_value(i + 1)) / 2);
   const at::Tensor boundaries = at::tensor(edges, at::kDouble).to(levels.options());
-  return at::bucketize(levels, boundaries, /*out_int32=*/true);
+  return at::bucketize(levels.contiguous(), boundaries, /*out_int32=*/true);
 }
 
 at::Tensor normal_values(const at::Tensor& codes, at::TensorOptions options) {
@@ -57,7 +58,7 @@ at::Tensor nearest_elements(const at::Tensor& levels, const QuantPlan& plan) {
   const at::Tensor size = levels.abs().clamp_max(element.largest);
   const at::Tensor step = binary_exponents(size, element) - element.mantissa_bits;
   const at::Tensor rounded = scaled(scaled(size, -step).round_(), step);
-  return at::where(levels < 0, -rounded, rounded);
+  return at::copysign(rounded, levels);
 }
 
 at::Tensor element_codes(const at::Tensor& elements, const QuantPlan& plan) {

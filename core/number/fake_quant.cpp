@@ -100,10 +100,12 @@ QuantPlan make_plan(const at::Tensor& x, const QuantSpec& spec) {
               x.toString(), " ", x.sizes(), "; expected a non-empty floating-point tensor");
   TORCH_CHECK(!spec.identity(), "quantizer: 16 bits has no plan");
   const int64_t width = spec.per_tensor ? x.numel() : x.size(-1);
-  const int64_t group = spec.group_size == -1 ? width : spec.group_size;
+  const NumberFormat& format = number_format(spec.format);
+  // A block of a format ends with the row, a group that was asked for must fit.
+  const bool whole = spec.group_size == -1 || (format.block > 0 && width < spec.group_size);
+  const int64_t group = whole ? width : spec.group_size;
   TORCH_CHECK(group >= 1 && group <= width, "quantizer: group_size ", group,
               " does not fit rows of ", width);
-  const NumberFormat& format = number_format(spec.format);
   QuantPlan plan{.rows = x.numel() / width,
                  .width = width,
                  .group = group,
@@ -114,9 +116,8 @@ QuantPlan make_plan(const at::Tensor& x, const QuantSpec& spec) {
                  .element = format.element,
                  .rule = format.rule};
   if (format.tensor_limit > 0) {
-    const QuantSpec whole = of_tensor(spec, x);
-    if (whole.tensor_largest > 0)
-      plan.tensor_factor = static_cast<float>(format.tensor_limit / whole.tensor_largest);
+    const double largest = of_tensor(spec, x).tensor_largest;
+    if (largest > 0) plan.tensor_factor = static_cast<float>(format.tensor_limit / largest);
   }
   return plan;
 }

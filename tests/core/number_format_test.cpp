@@ -100,7 +100,9 @@ TEST_CASE("number formats: codes of random numbers, middles and ends are those o
       INFO(name << " " << at::toString(dtype));
       CHECK(at::equal(encoded.codes.flatten(), codes));
       const at::Tensor nearest = nearest_elements(x.to(dtype), plan);
-      CHECK(at::equal(element_codes(nearest, plan), codes));
+      const at::Tensor other = element_codes(nearest, plan).ne(codes);
+      CAPTURE(x.masked_select(other), nearest.masked_select(other), codes.masked_select(other));
+      CHECK(other.sum().item<int64_t>() == 0);
       CHECK(at::equal(elements_of(codes, plan, dtype), nearest));
     }
   }
@@ -151,7 +153,8 @@ TEST_CASE("number formats: two levels of scales by hand") {
   const at::Tensor tens = row({10, 20, 30, 40});
   QuantSpec spec = spec_of("nvfp4_4over6");
   spec.group_size = 4;
-  CHECK(values(fake_quantize(tens, spec)) == std::vector<double>{10, 20, 30, 40});
+  // g = 38.4 is stored in float32: half a unit of 6e-8 of 40.
+  CHECK((fake_quantize(tens, spec) - tens).abs().max().item<double>() < 40 * 6e-8);
   spec.format = id_of("nvfp4");
   CHECK(values(fake_quantize(tens, spec))[2] != 30);
   // Where both are as good, or 6 is better, it is 6: g = 256 * 6 / 6.

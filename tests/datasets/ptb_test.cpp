@@ -35,6 +35,21 @@ TEST_CASE("ptb: new is the test split joined by spaces, old validation by blank 
   CHECK(test::dataset("ptb", {{"path", "x"}, {"variant", "old"}})->label() == "ptb");
 }
 
+TEST_CASE("ptb: line ends CR LF are no part of the sentences, and counted") {
+  const test::TemporaryFolder folder;
+  test::write_file(folder / "ptb.test.txt", " a b \n c \n");
+  const Corpus plain = load(folder.path(), {});
+  test::write_file(folder / "ptb.test.txt", " a b \r\n c \r\n");
+  const Corpus windows = load(folder.path(), {});
+  CHECK(text_of(windows) == "<s>a b c");
+  CHECK(windows.fingerprint == plain.fingerprint);
+  CHECK(windows.convention.find("2 line ends CR LF read as LF") != std::string::npos);
+  CHECK(windows.warnings.empty());
+  // The published reader keeps a byte order mark: a word of the first sentence, which is warned of.
+  test::write_file(folder / "ptb.test.txt", "\xEF\xBB\xBF a b \n c \n");
+  CHECK(load(folder.path(), {}).warnings.size() == 1);
+}
+
 TEST_CASE("ptb: rows as JSON lines agree with the published text") {
   const test::TemporaryFolder folder;
   test::write_file(folder / "test.jsonl", "{\"sentence\": \"a b\"}\n{\"sentence\": \"c\"}\n");

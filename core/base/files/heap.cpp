@@ -28,9 +28,9 @@ int64_t status_bytes(const std::string& name) {
 void configure_heap() {
 #ifdef __GLIBC__
   // Activations of megabytes come and go thousands of times: they stay on the heap, where fresh
-  // pages for each would take a tenth of a training step. Larger tensors go back to the system at
-  // once, smaller ones in release_freed_memory.
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  // pages for each would take a tenth of a training step. Larger tensors, such as the logits of a
+  // chunk, go back to the system at once, smaller ones in release_freed_memory.
+  mallopt(M_MMAP_THRESHOLD, 16 << 20);
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
   mallopt(M_ARENA_MAX, 1);
 #endif
