@@ -77,10 +77,22 @@ class GridFit {
     const at::Tensor tokens =
         KvTensorCodec(side_, channels).transformed(sampled(kRangeTokens)).squeeze(2);
     const OutlierEdges range = outlier_edges(tokens.permute({1, 2, 0}), side_.outliers);
-    constants.low = range.low.squeeze(-1);
-    constants.high = range.high.squeeze(-1);
+    constants.low = shared(range.low.squeeze(-1), /*least=*/true);
+    constants.high = shared(range.high.squeeze(-1), /*least=*/false);
+    if (!number_format(side_.format).integers()) {
+      constants.high = at::maximum(constants.high, -constants.low);
+      constants.low = -constants.high;
+    }
     const at::Tensor beyond = (tokens < constants.low) | (tokens > constants.high);
     constants.outlier_share = beyond.to(at::kDouble).mean().item<double>();
+  }
+
+  /// Ends of ranges [kv_heads, head_dim] at the granularity asked for.
+  at::Tensor shared(const at::Tensor& ends, bool least) const {
+    if (side_.granularity == StaticGranularity::kChannel) return ends;
+    const bool head = side_.granularity == StaticGranularity::kHead;
+    const std::vector<int64_t> over = head ? std::vector<int64_t>{1} : std::vector<int64_t>{0, 1};
+    return least ? ends.amin(over, /*keepdim=*/true) : ends.amax(over, /*keepdim=*/true);
   }
 
   void fit_levels(const ChannelTransform& channels, GridConstants& constants) const {

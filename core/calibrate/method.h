@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/checkpoint/process_memory.h"
 #include "core/base/options/options.h"
 #include "core/base/recorder.h"
 #include "core/calibrate/calibration.h"
@@ -95,6 +96,11 @@ class Method {
   /// calibration text: one sentence a warning.
   virtual std::vector<std::string> warnings(const ModelConfig& /*model*/,
                                             int64_t /*calibration_tokens*/) const {
+    return {};
+  }
+  /// What calibrate() holds at most beside the block, for plans.
+  virtual MethodMemory calibration_memory(const ModelConfig& /*model*/,
+                                          const CalibrationSize& /*size*/) const {
     return {};
   }
   /// Throws ConfigError where quantized weights of the model cannot be packed; before any work.

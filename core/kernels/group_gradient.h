@@ -57,7 +57,7 @@ WKVQ_HOST_DEVICE inline void backward_group(const GroupGradient<T>& at, int64_t 
   // A degenerate group has a constant scale. A scale that is rounded, if only to a power of two,
   // passes its gradient as if it were not.
   const T gradient = high > low || plan.form != PlanForm::kMinimum
-                         ? grad_scale / static_cast<T>(plan.top())
+                         ? grad_scale / static_cast<T>(plan.span())
                          : T(0);
   if (plan.form == PlanForm::kSymmetric) {
     const bool upper = high > -low;

@@ -83,7 +83,7 @@ WKVQ_HOST_DEVICE inline T two_level_scale(T m, T largest, const QuantPlan& plan)
 /// The scale of a symmetric group with a largest magnitude `m` > 0. Not above 0 where it is lost.
 template <class T>
 WKVQ_HOST_DEVICE inline T symmetric_scale(T m, const QuantPlan& plan) {
-  const T largest = static_cast<T>(plan.top());
+  const T largest = static_cast<T>(plan.span());
   switch (plan.rule) {
     case ScaleRule::kOne:
       return T(1);

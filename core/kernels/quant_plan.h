@@ -40,12 +40,15 @@ struct QuantPlan {
   PlanForm form = PlanForm::kZeroPoint;
   StoredScale stored = StoredScale::kCompute;
   bool include_zero = true;
-  Element element{};  ///< other than integers: form is kSymmetric
+  bool half_step = false;  ///< symmetric integers: the largest lies half a step beyond max_code
+  Element element{};       ///< other than integers: form is kSymmetric
   ScaleRule rule = ScaleRule::kLargest;
   double tensor_factor = 1;  ///< g of kTwoLevels and kFourOverSix
 
   constexpr int64_t groups_per_row() const { return (width + group - 1) / group; }
   constexpr bool integers() const { return element.kind == ElementKind::kInteger; }
+  /// What the largest magnitude of a symmetric group is divided by; of any other the codes.
+  constexpr double span() const { return top() + (half_step ? 0.5 : 0.0); }
   /// The largest value of a code before the scale.
   constexpr double top() const {
     return integers() ? static_cast<double>(max_code) : element.largest;

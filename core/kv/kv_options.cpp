@@ -42,12 +42,22 @@ void check_time(const char* who, const KvTensorOptions& options, const KvViewOpt
 /// Combinations of the grid's options that have no meaning.
 void check_grid(const char* who, const KvTensorOptions& options) {
   const bool is_static = options.range == KvRange::kStatic, nuq = options.grid == KvGrid::kNuq;
-  if ((is_static || nuq) && options.format != FormatId::kInteger)
+  const NumberFormat& format = number_format(options.format);
+  if (nuq && !format.integers())
     config_error(
-        "method.kv: format: {} of the {} with range: static or grid: nuq, whose codes are "
-        "integers; "
-        "expected bits alone, or neither of them",
-        number_format(options.format).name, who);
+        "method.kv: format: {} of the {} with grid: nuq, whose codes are those of a codebook; "
+        "expected one of the two",
+        format.name, who);
+  if (is_static && !format.integers() && format.rule != ScaleRule::kLargest)
+    config_error(
+        "method.kv: format: {} of the {} with range: static, but its scales follow a rule of their "
+        "own; expected range: dynamic",
+        format.name, who);
+  if (!is_static && options.granularity != StaticGranularity::kChannel)
+    config_error(
+        "method.kv: granularity of the {} is that of range: static; expected group_size and "
+        "group_scope with range: dynamic",
+        who);
   if (options.fit_weights == FitWeights::kFisher && !nuq)
     config_error("method.kv: fit_weights: fisher of the {} fits no codebook; expected grid: nuq",
                  who);
@@ -63,7 +73,7 @@ void check_grid(const char* who, const KvTensorOptions& options) {
         "method.kv: channel: learned of the {} moves what range: static and grid: nuq are fitted "
         "to; expected channel: static or none, or range: dynamic and grid: uniform",
         who);
-  if ((is_static || nuq) && options.form != QuantForm::kMinimum)
+  if ((is_static || nuq) && format.integers() && options.form != QuantForm::kMinimum)
     config_error(
         "method.kv: range: static and grid: nuq of the {} know no other form; expected form: "
         "minimum",
@@ -126,6 +136,10 @@ void KvTensorOptions::visit(OptionVisitor& v) {
            "keys are transformed and quantized after RoPE or before it");
   v.choice("range", range, {"dynamic", "static"},
            "every group's own range, or each channel's range in the calibration text");
+  // Written only where it says something: ids of runs from before it stay.
+  if (v.purpose() != OptionVisitor::Purpose::kWrite || granularity != StaticGranularity::kChannel)
+    v.choice("granularity", granularity, {"channel", "head", "tensor"},
+             "range: static: what shares a range");
   v.choice("grid", grid, {"uniform", "nuq"},
            "equal steps, or one fitted codebook of 2^bits values a layer");
   v.choice("fit_weights", fit_weights, {"none", "fisher"},

@@ -16,6 +16,8 @@ enum class KeyPoint { kAfterRope, kBeforeRope };
 
 /// Whether the range of a group is its own, or that of its channel in the calibration text.
 enum class KvRange { kDynamic, kStatic };
+/// What shares a static range.
+enum class StaticGranularity { kChannel, kHead, kTensor };
 
 /// Equal steps, or a codebook of 2^bits values a layer, fitted to calibration text (KVQuant's nuq).
 enum class KvGrid { kUniform, kNuq };
@@ -59,6 +61,7 @@ struct KvTensorOptions {
   KvRotation rotate = KvRotation::kNone;  ///< after `channel`
   KeyPoint rope = KeyPoint::kAfterRope;
   KvRange range = KvRange::kDynamic;
+  StaticGranularity granularity = StaticGranularity::kChannel;
   KvGrid grid = KvGrid::kUniform;
   FitWeights fit_weights = FitWeights::kNone;
   bool q_norm = false;  ///< grid nuq: values read have the mean and spread of those stored

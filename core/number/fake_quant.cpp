@@ -17,6 +17,7 @@ PlanForm plan_form(QuantForm form) {
     case QuantForm::kMinimum:
       return PlanForm::kMinimum;
     case QuantForm::kSymmetric:
+    case QuantForm::kFullRange:
       return PlanForm::kSymmetric;
     case QuantForm::kZeroPoint:
       break;
@@ -113,6 +114,7 @@ QuantPlan make_plan(const at::Tensor& x, const QuantSpec& spec) {
                  .form = plan_form(spec.form),
                  .stored = stored_scale(spec.scale_dtype),
                  .include_zero = spec.range == QuantRange::kZeroIncluded,
+                 .half_step = spec.form == QuantForm::kFullRange,
                  .element = format.element,
                  .rule = format.rule};
   if (format.tensor_limit > 0) {

@@ -7,7 +7,7 @@
 namespace wkvq {
 
 int64_t QuantSpec::max_code() const {
-  const int64_t magnitude_bits = form == QuantForm::kSymmetric ? bits - 1 : bits;
+  const int64_t magnitude_bits = is_symmetric(form) ? bits - 1 : bits;
   return (int64_t{1} << magnitude_bits) - 1;
 }
 
@@ -22,7 +22,7 @@ const std::vector<std::string>& scale_dtype_names() {
 }
 
 const std::vector<std::string>& quant_form_names() {
-  static const std::vector<std::string> names{"zero_point", "minimum", "symmetric"};
+  static const std::vector<std::string> names{"zero_point", "minimum", "symmetric", "full_range"};
   return names;
 }
 
@@ -73,7 +73,7 @@ void QuantSpec::visit(OptionVisitor& v) {
   if (group_size != -1 && group_size < 1)
     v.reject("group_size",
              fmt::format("{}; expected a positive number, or -1 for the whole row", group_size));
-  if (form == QuantForm::kSymmetric && range == QuantRange::kRaw)
+  if (is_symmetric(form) && range == QuantRange::kRaw)
     v.reject("range", "raw, but a symmetric range always holds 0; expected zero_included");
   if (per_tensor && group_size != -1)
     v.reject("group_size", "cannot be combined with per_tensor: true");
@@ -100,7 +100,7 @@ double QuantSpec::bits_per_value(int64_t width, int64_t compute_bits) const {
   const NumberFormat& row = number_format(format);
   const int64_t scale =
       row.scale_bits >= 0 ? row.scale_bits : scale_bits(scale_dtype, compute_bits);
-  const int64_t second = form == QuantForm::kSymmetric        ? 0
+  const int64_t second = is_symmetric(form)                   ? 0
                          : form == QuantForm::kMinimum        ? scale
                          : range == QuantRange::kZeroIncluded ? bits
                                                               : 32;

@@ -14,8 +14,15 @@ namespace wkvq {
 ///                    q = clamp(round((x - min) / s), 0, n), x' = q s + min
 ///   symmetric (C):   s = max|x| / (2^(bits-1) - 1)
 ///                    q = clamp(round(x / s), -2^(bits-1), 2^(bits-1) - 1), x' = q s
+///   full_range:      the same with s = max|x| / (2^(bits-1) - 1/2), so that every code is used: the
+///                    symmetric grid of llm-compressor and AutoGPTQ
 /// Rounding is half to even.
-enum class QuantForm { kZeroPoint, kMinimum, kSymmetric };
+enum class QuantForm { kZeroPoint, kMinimum, kSymmetric, kFullRange };
+
+/// Whether a grid lies around 0: it has neither zero points nor minima.
+constexpr bool is_symmetric(QuantForm form) {
+  return form == QuantForm::kSymmetric || form == QuantForm::kFullRange;
+}
 
 /// Whether the range of a group is widened to hold 0 (GPTQ; zero points then fit `bits` bits) or is
 /// raw.

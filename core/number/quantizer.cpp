@@ -19,6 +19,7 @@ void save_plan(AutogradContext* context, const QuantPlan& plan) {
                                                      static_cast<int64_t>(plan.form),
                                                      static_cast<int64_t>(plan.stored),
                                                      plan.include_zero,
+                                                     plan.half_step,
                                                      static_cast<int64_t>(plan.element.kind),
                                                      plan.element.mantissa_bits,
                                                      plan.element.lowest_exponent,
@@ -36,9 +37,10 @@ QuantPlan saved_plan(AutogradContext* context) {
           .form = static_cast<PlanForm>(saved[4]),
           .stored = static_cast<StoredScale>(saved[5]),
           .include_zero = saved[6] != 0,
-          .element = {static_cast<ElementKind>(saved[7]), static_cast<int>(saved[8]),
-                      static_cast<int>(saved[9]), reals[0]},
-          .rule = static_cast<ScaleRule>(saved[10]),
+          .half_step = saved[7] != 0,
+          .element = {static_cast<ElementKind>(saved[8]), static_cast<int>(saved[9]),
+                      static_cast<int>(saved[10]), reals[0]},
+          .rule = static_cast<ScaleRule>(saved[11]),
           .tensor_factor = reals[1]};
 }
 

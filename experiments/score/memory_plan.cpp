@@ -4,7 +4,6 @@
 #include <set>
 
 #include "core/base/checkpoint/model_tensors.h"
-#include "core/calibrate/method_memory.h"
 #include "core/device/torch_headers.h"
 #include "experiments/score/cost.h"
 #include "experiments/score/generation.h"
@@ -76,11 +75,11 @@ void add_calibration(const RunConfig& config, const ModelConfig& model, ProcessQ
   const auto& [data, samples, length, seed, from] = *config.calibration;
   const int64_t rows = std::min(samples, std::max<int64_t>(1, kCalibrationBatchTokens / length));
   const double tokens = static_cast<double>(samples * length);
-  if (const auto* method = dynamic_cast<const PlansMemory*>(config.method.get()))
-    question.method = method->calibration_memory(model, {.element_bytes = question.element_bytes,
-                                                         .tokens = samples * length,
-                                                         .batch_tokens = rows * length,
-                                                         .window_tokens = length});
+  question.method =
+      config.method->calibration_memory(model, {.element_bytes = question.element_bytes,
+                                                .tokens = samples * length,
+                                                .batch_tokens = rows * length,
+                                                .window_tokens = length});
   const bool apart = question.rewrites || config.method->chain_sees_cache();
   const bool kept = tokens * static_cast<double>(model.hidden_size * (model.layers + 1)) *
                         question.element_bytes <=

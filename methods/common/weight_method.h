@@ -1,7 +1,6 @@
 #pragma once
 
 #include "core/calibrate/method.h"
-#include "core/calibrate/method_memory.h"
 #include "core/number/activation_quantizer.h"
 #include "core/number/weight_codes.h"
 
@@ -10,7 +9,7 @@ namespace wkvq {
 /// What all methods here share: options `weight`, `activation` and `kv`, and the order of work on a
 /// block: transform it, round its weights, then fit activation ranges and the cache's codec to what
 /// the rounded block produces. Derived methods override the first two.
-class WeightMethod : public Method, public PlansMemory {
+class WeightMethod : public Method {
  public:
   void visit(OptionVisitor& v) final;
   const KvOptions& kv() const final { return kv_; }

@@ -11,7 +11,8 @@ namespace {
 std::vector<QuantSpec> specs() {
   std::vector<QuantSpec> all;
   for (const int64_t bits : {2, 4, 8})
-    for (const QuantForm form : {QuantForm::kZeroPoint, QuantForm::kMinimum, QuantForm::kSymmetric})
+    for (const QuantForm form :
+         {QuantForm::kZeroPoint, QuantForm::kMinimum, QuantForm::kSymmetric, QuantForm::kFullRange})
       for (const QuantRange range : {QuantRange::kRaw, QuantRange::kZeroIncluded})
         for (const ScaleDtype scale : {ScaleDtype::kCompute, ScaleDtype::kFloat16})
           all.push_back(

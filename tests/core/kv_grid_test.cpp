@@ -93,6 +93,19 @@ TEST_CASE("kv grid: static ranges by hand: clamped at the ends, kept beyond them
   REQUIRE(at::equal(KvTensorCodec(options, ChannelTransform(), flat).fake(same), same));
 }
 
+TEST_CASE("kv grid: floats on a static range: one scale, and the largest value beyond it") {
+  // 448 / 448: whole steps of 32 above 256; what was never seen saturates.
+  const at::Tensor x = at::tensor({448.0, -300.0, 1.06, 5000.0}, at::kDouble).view({1, 1, 4, 1});
+  KvTensorOptions options{.bits = 8, .range = KvRange::kStatic};
+  for (size_t i = 0; i < number_formats().size(); ++i)
+    if (std::string(number_formats()[i].name) == "fp8_e4m3") options.format = static_cast<FormatId>(i);
+  const GridConstants constants{.low = at::full({1, 1}, -448.0, at::kDouble),
+                                .high = at::full({1, 1}, 448.0, at::kDouble)};
+  const KvTensorCodec codec(options, ChannelTransform(), constants);
+  REQUIRE(at::equal(codec.fake(x).flatten(), at::tensor({448.0, -288.0, 1.0, 448.0}, at::kDouble)));
+  REQUIRE(at::equal(codec.decode(codec.encode(x)), codec.fake(x)));
+}
+
 TEST_CASE("kv grid: a token's outliers are exact and widen no range") {
   // Ten channels, one at either end kept: the rest lies on 0 ... 7 and is exact with 3 bits.
   const at::Tensor x =

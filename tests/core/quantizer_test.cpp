@@ -54,6 +54,19 @@ TEST_CASE("quantizer: rounding is half to even") {
       std::vector<double>{0, 2, 0, -2, 3});
 }
 
+TEST_CASE("quantizer: full range by hand") {
+  // 3 bits: s = 7 / 3.5 = 2; 7 / 2 rounds to 4, which is clipped to 3; -7 / 2 to -4.
+  const QuantSpec spec = spec_of(3, QuantForm::kFullRange);
+  CHECK(values(fake_quantize(row({7, -7, 2.9, -1.1}), spec)) == std::vector<double>{6, -8, 2, -2});
+  CHECK(values(encode(row({7, -7, 2.9, -1.1}), spec).groups.codes) ==
+        std::vector<double>{7, 0, 5, 3});
+  // The step is the largest by 3.5; of 7 nothing passes, it is clipped to 3 steps.
+  at::Tensor x = row({7, 2.9}).requires_grad_(true);
+  fake_quantize(x, spec).backward(row({1, 1}));
+  CHECK(values(x.grad())[0] == Approx((3 + (1 - 1.45)) / 3.5));
+  CHECK(values(x.grad())[1] == 1);
+}
+
 TEST_CASE("quantizer: zero point of form A by hand") {
   // Range -1..2, 2 bits: s = 1, z = round(1) = 1; 2 -> code 3, -1 -> code 0, 0.4 -> code 1 -> 0.
   const QuantSpec spec = spec_of(2, QuantForm::kZeroPoint, QuantRange::kZeroIncluded);

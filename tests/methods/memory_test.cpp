@@ -1,4 +1,3 @@
-#include "core/calibrate/method_memory.h"
 #include "tests/support/block_fixture.h"
 #include "tests/support/catch.h"
 
@@ -22,7 +21,7 @@ ModelConfig tiny() {
 
 MethodMemory memory(const std::string& method, const CalibrationSize& size) {
   const std::unique_ptr<Method> made = test::method_of(method);
-  return dynamic_cast<const PlansMemory&>(*made).calibration_memory(tiny(), size);
+  return made->calibration_memory(tiny(), size);
 }
 
 constexpr CalibrationSize kSmall{
