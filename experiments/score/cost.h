@@ -21,8 +21,8 @@ int64_t weight_elements(const ModelConfig& model);
 /// Bits of a value as computed with.
 int64_t compute_bits(const RunConfig& config);
 
-/// Writes /cost: peak_bytes_host (of the process so far) and peak_bytes_device;
-/// stored_bits_per_weight, stored_bits_per_key and _value, means over all blocks;
+/// Writes /cost: peak_bytes_host (of the process so far); stored_bits_per_weight,
+/// stored_bits_per_key and _value, means over all blocks;
 /// bytes_<component> at those bits for a cache of the model's full context, batch 1.
 void record_cost(Recorder& recorder, const RunConfig& config, const Checkpoint& checkpoint);
 
