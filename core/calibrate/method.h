@@ -115,7 +115,7 @@ class Method {
       const std::string& /*model_fingerprint*/) const {
     return {};
   }
-  /// Stored bits a weight of `linear` ("q_proj", ...) of block `layer`, which has `inputs` columns.
+  /// Stored bits a weight of `linear` (LinearSpec::name) of block `layer`, which has `inputs` columns.
   virtual double weight_bits(int64_t layer, const std::string& linear, int64_t inputs,
                              int64_t compute_bits) const = 0;
 };

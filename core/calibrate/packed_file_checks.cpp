@@ -19,20 +19,19 @@ constexpr TypeName kTypes[]{{at::kFloat, "F32"},
                             {at::kByte, "U8"},
                             {at::kLong, "I64"}};
 
-/// What a block of a model holds, by the name in the file: "q_proj", "q_proj/bias", "input_norm".
+/// What a block of a model holds, by the name in the file: that of a linear, of its "/bias", of a
+/// norm.
 std::map<std::string, std::vector<int64_t>> expected_shapes(const ModelConfig& config) {
-  constexpr std::pair<Role, const char*> kNames[]{
-      {Role::kQuery, "q_proj"},       {Role::kKey, "k_proj"},
-      {Role::kValue, "v_proj"},       {Role::kOutput, "o_proj"},
-      {Role::kGate, "gate_proj"},     {Role::kUp, "up_proj"},
-      {Role::kDown, "down_proj"},     {Role::kInputNorm, "input_norm"},
-      {Role::kPostNorm, "post_norm"}, {Role::kQueryNorm, "query_norm"},
-      {Role::kKeyNorm, "key_norm"}};
+  std::map<Role, const char*> names{{Role::kInputNorm, "input_norm"},
+                                    {Role::kPostNorm, "post_norm"},
+                                    {Role::kQueryNorm, "query_norm"},
+                                    {Role::kKeyNorm, "key_norm"}};
+  for (const LinearSpec& linear : kLinears) names[linear.role] = linear.name;
   std::map<std::string, std::vector<int64_t>> shapes;
-  for (const TensorSpec& spec : block_tensors(config, 0))
-    for (const auto& [role, name] : kNames)
-      if (spec.role == role)
-        shapes[spec.is_bias ? fmt::format("{}/bias", name) : name] = spec.shape;
+  for (const TensorSpec& spec : block_tensors(config, 0)) {
+    const char* name = names.at(spec.role);
+    shapes[spec.is_bias ? fmt::format("{}/bias", name) : name] = spec.shape;
+  }
   return shapes;
 }
 

@@ -57,7 +57,7 @@ class PackedFileChecks {
   std::filesystem::path file_;
   int64_t kv_heads_, head_dim_;
   at::ScalarType dtype_;
-  std::map<std::string, std::vector<int64_t>> shapes_;  ///< "q_proj", "q_proj/bias", "input_norm"
+  std::map<std::string, std::vector<int64_t>> shapes_;  ///< by name in the file
 };
 
 }  // namespace wkvq

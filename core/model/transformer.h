@@ -2,10 +2,10 @@
 
 #include <ATen/ATen.h>
 
-#include <array>
 #include <functional>
 #include <memory>
 
+#include "core/base/checkpoint/linears.h"
 #include "core/base/checkpoint/model_config.h"
 #include "core/model/rope.h"
 #include "core/number/activation_quantizer.h"
@@ -33,21 +33,17 @@ struct Linear {
   at::Tensor operator()(const at::Tensor& x) const;
 };
 
-/// Names of the seven linears of a block in their order, as in run files.
-inline constexpr std::array<const char*, 7> kLinearNames{
-    "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
-
 /// The weights of one decoder block.
 struct BlockWeights {
   Linear query, key, value, output, gate, up, down;
   at::Tensor input_norm, post_norm;  ///< [hidden]
   at::Tensor query_norm, key_norm;   ///< [head_dim]; undefined without ModelConfig::qk_norm
 
-  /// Calls visitor(name, linear) for the seven linears in the order of the block.
+  /// Calls visitor(name, linear) for the linears in the order of kLinears.
   template <class Visitor>
   void visit_linears(Visitor&& visitor) {
     Linear* const linears[]{&query, &key, &value, &output, &gate, &up, &down};
-    for (size_t i = 0; i < kLinearNames.size(); ++i) visitor(kLinearNames[i], *linears[i]);
+    for (size_t i = 0; i < kLinears.size(); ++i) visitor(kLinears[i].name, *linears[i]);
   }
 };
 

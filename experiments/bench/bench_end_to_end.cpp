@@ -93,18 +93,12 @@ class RandomModel {
     return at::empty({1, config_.kv_heads, tokens, config_.head_dim}, kind_).normal_();
   }
   BlockWeights random_block() const {
-    const int64_t h = config_.hidden_size, i = config_.intermediate_size;
-    const int64_t queries = config_.heads * config_.head_dim,
-                  keys = config_.kv_heads * config_.head_dim;
     BlockWeights block;
-    block.query.weight = random({queries, h});
-    block.key.weight = random({keys, h});
-    block.value.weight = random({keys, h});
-    block.output.weight = random({h, queries});
-    block.gate.weight = random({i, h});
-    block.up.weight = random({i, h});
-    block.down.weight = random({h, i});
-    block.input_norm = block.post_norm = at::ones({h}, kind_);
+    block.visit_linears([&](const char* name, Linear& linear) {
+      const LinearSpec& spec = linear_named(name);
+      linear.weight = random({output_size(config_, spec.role), input_size(config_, spec.input)});
+    });
+    block.input_norm = block.post_norm = at::ones({config_.hidden_size}, kind_);
     return block;
   }
 

@@ -10,20 +10,8 @@ namespace wkvq {
 
 namespace {
 
-struct Shape {
-  int64_t outputs, inputs;
-};
-
-/// In the order of kLinearNames.
-std::array<Shape, kLinearNames.size()> linear_shapes(const ModelConfig& m) {
-  const int64_t queries = m.heads * m.head_dim, keys = m.kv_heads * m.head_dim;
-  return {{{queries, m.hidden_size},
-           {keys, m.hidden_size},
-           {keys, m.hidden_size},
-           {m.hidden_size, queries},
-           {m.intermediate_size, m.hidden_size},
-           {m.intermediate_size, m.hidden_size},
-           {m.hidden_size, m.intermediate_size}}};
+double elements_of(const ModelConfig& model, const LinearSpec& linear) {
+  return static_cast<double>(output_size(model, linear.role) * input_size(model, linear.input));
 }
 
 }  // namespace
@@ -31,10 +19,9 @@ std::array<Shape, kLinearNames.size()> linear_shapes(const ModelConfig& m) {
 StoredBits stored_bits(const Method& method, int64_t layer, const ModelConfig& model,
                        int64_t compute_bits) {
   double bits = 0;
-  const auto shapes = linear_shapes(model);
-  for (size_t i = 0; i < shapes.size(); ++i)
-    bits += static_cast<double>(shapes[i].outputs * shapes[i].inputs) *
-            method.weight_bits(layer, kLinearNames[i], shapes[i].inputs, compute_bits);
+  for (const LinearSpec& linear : kLinears)
+    bits += elements_of(model, linear) *
+            method.weight_bits(layer, linear.name, input_size(model, linear.input), compute_bits);
   const KvOptions kv = method.kv_of(layer);
   return {.weight = bits / static_cast<double>(weight_elements(model)),
           .key = KvTensorCodec::stored_bits(kv.key, model, compute_bits),
@@ -42,9 +29,9 @@ StoredBits stored_bits(const Method& method, int64_t layer, const ModelConfig& m
 }
 
 int64_t weight_elements(const ModelConfig& model) {
-  int64_t elements = 0;
-  for (const Shape& shape : linear_shapes(model)) elements += shape.outputs * shape.inputs;
-  return elements;
+  double elements = 0;
+  for (const LinearSpec& linear : kLinears) elements += elements_of(model, linear);
+  return static_cast<int64_t>(elements);
 }
 
 int64_t compute_bits(const RunConfig& config) {

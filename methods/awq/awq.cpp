@@ -86,19 +86,14 @@ int64_t Awq::wanted_tokens(const ModelConfig& model) const {
 
 void Awq::round(BlockContext& context, Recorder& recorder) {
   if (!clip_) return WeightMethod::round(context, recorder);
-  // Errors of queries and keys multiply in the scores: the reference leaves both unclipped.
-  const std::map<std::string, std::string> input_of{{"v_proj", "v_proj"},
-                                                    {"o_proj", "o_proj"},
-                                                    {"gate_proj", "gate_proj"},
-                                                    {"up_proj", "gate_proj"},
-                                                    {"down_proj", "down_proj"}};
-  const auto moments =
-      group_moments(context, {"v_proj", "o_proj", "gate_proj", "down_proj"}, weight_.group_size);
+  const auto moments = group_moments(context, readers(), weight_.group_size);
   context.block.weights.visit_linears([&](const char* name, Linear& linear) {
-    const auto input = input_of.find(name);
-    const at::Tensor clipped = input == input_of.end()
-                                   ? linear.weight
-                                   : clip_search(linear.weight, moments.at(input->second), weight_);
+    // Errors of queries and keys multiply in the scores: the reference leaves both unclipped.
+    const auto& [_, role, input] = linear_named(name);
+    const at::Tensor clipped =
+        role == Role::kQuery || role == Role::kKey
+            ? linear.weight
+            : clip_search(linear.weight, moments.at(reader_of(input)), weight_);
     replace_weight(context, recorder, name, linear,
                    round_weight(clipped, weight_, context.keep_codes));
   });

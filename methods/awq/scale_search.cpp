@@ -59,15 +59,15 @@ at::Tensor module_output(Site site, const BlockContext& context, const BlockWeig
       return weights.output(heads.transpose(1, 2).flatten(2));
     }
     case Site::kPostNorm: {
-      const at::Tensor& x = batch.inputs.at("gate_proj");
+      const at::Tensor& x = batch.inputs.at(reader_of(LinearInput::kMlp));
       return weights.down(silu_times(weights.gate(x), weights.up(x)));
     }
     case Site::kValueOutput:
-      return weights.output(batch.inputs.at("o_proj"));
+      return weights.output(batch.inputs.at(reader_of(LinearInput::kHeads)));
     case Site::kUpDown:
       break;
   }
-  return weights.down(batch.inputs.at("down_proj"));
+  return weights.down(batch.inputs.at(reader_of(LinearInput::kInner)));
 }
 
 /// The block with Q(W s) / s at one site: what scaling, quantizing and dividing the input would

@@ -7,7 +7,7 @@
 
 namespace wkvq {
 
-/// visitor(linear, x): the input x [tokens, in] of a linear ("q_proj", ...) for one batch.
+/// visitor(linear, x): the input x [tokens, in] of a linear (LinearSpec::name) for one batch.
 using InputVisitor = std::function<void(const std::string& linear, const at::Tensor& x)>;
 
 /// Carries `inputs` through a block of `weights` whose cache is in full precision and shows the

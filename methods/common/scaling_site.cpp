@@ -39,17 +39,17 @@ ScalingSite scaling_site(Site site, const ModelConfig& model, BlockWeights& weig
   switch (site) {
     case Site::kInputNorm:
       return {.name = "input_norm",
-              .input = "q_proj",
+              .input = reader_of(LinearInput::kAttention),
               .linears = {&weights.query, &weights.key, &weights.value},
               .gain = &weights.input_norm};
     case Site::kPostNorm:
       return {.name = "post_norm",
-              .input = "gate_proj",
+              .input = reader_of(LinearInput::kMlp),
               .linears = {&weights.gate, &weights.up},
               .gain = &weights.post_norm};
     case Site::kValueOutput:
       return {.name = "value_output",
-              .input = "o_proj",
+              .input = reader_of(LinearInput::kHeads),
               .linears = {&weights.output},
               .producer = &weights.value,
               .heads = model.kv_heads,
@@ -57,8 +57,10 @@ ScalingSite scaling_site(Site site, const ModelConfig& model, BlockWeights& weig
     case Site::kUpDown:
       break;
   }
-  return {
-      .name = "up_down", .input = "down_proj", .linears = {&weights.down}, .producer = &weights.up};
+  return {.name = "up_down",
+          .input = reader_of(LinearInput::kInner),
+          .linears = {&weights.down},
+          .producer = &weights.up};
 }
 
 at::Tensor largest_weights(const ScalingSite& site) {

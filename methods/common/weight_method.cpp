@@ -33,13 +33,16 @@ CalibrationNeeds WeightMethod::calibration_needs() const {
 
 bool WeightMethod::quantizes_weights(const ModelConfig& model) const {
   for (int64_t layer = 0; layer < model.layers; ++layer)
-    for (const char* linear : kLinearNames)
-      if (!weight_of(layer, linear).identity()) return true;
+    for (const LinearSpec& linear : kLinears)
+      if (!weight_of(layer, linear.name).identity()) return true;
   return false;
 }
 
 int64_t widest_input(const ModelConfig& model) {
-  return std::max({model.hidden_size, model.heads * model.head_dim, model.intermediate_size});
+  int64_t widest = 0;
+  for (const LinearSpec& linear : kLinears)
+    widest = std::max(widest, input_size(model, linear.input));
+  return widest;
 }
 
 void WeightMethod::check(const ModelConfig& model) const {
@@ -90,14 +93,10 @@ std::vector<std::string> WeightMethod::warnings(const ModelConfig& model,
 }
 
 void WeightMethod::check_packable(const ModelConfig& model) const {
-  const int64_t heads = model.heads * model.head_dim;
   for (int64_t layer = 0; layer < model.layers; ++layer)
-    for (const std::string linear : kLinearNames) {
-      const QuantSpec spec = weight_of(layer, linear);
-      if (spec.identity()) continue;
-      wkvq::check_packable(spec, linear == "o_proj"      ? heads
-                                 : linear == "down_proj" ? model.intermediate_size
-                                                         : model.hidden_size);
+    for (const LinearSpec& linear : kLinears) {
+      const QuantSpec spec = weight_of(layer, linear.name);
+      if (!spec.identity()) wkvq::check_packable(spec, input_size(model, linear.input));
     }
 }
 
@@ -115,8 +114,8 @@ void WeightMethod::rewrite(BlockContext& context, Recorder& recorder) {
   const BlockWeights full = context.block.weights;
   transform(context, recorder);
   const BlockWeights exact = context.block.weights;
-  const bool rounds = std::ranges::any_of(kLinearNames, [&](const char* linear) {
-    return !weight_of(context.layer, linear).identity();
+  const bool rounds = std::ranges::any_of(kLinears, [&](const LinearSpec& linear) {
+    return !weight_of(context.layer, linear.name).identity();
   });
   if (!rounds) return;
   rounded_to_nearest_ = false;

@@ -8,14 +8,11 @@
 #include "core/device/tensors.h"
 #include "core/device/torch_headers.h"
 #include "methods/common/observe.h"
+#include "methods/common/weight_method.h"
 
 namespace wkvq {
 
 namespace {
-
-// Linears of one input, in the order of the block; the first of a set stands for its input.
-const std::vector<std::vector<std::string>> kSets{
-    {"q_proj", "k_proj", "v_proj"}, {"o_proj"}, {"gate_proj", "up_proj"}, {"down_proj"}};
 
 /// Hessians of the inputs named in `wanted`.
 std::map<std::string, at::Tensor> collect(const BlockContext& context,
@@ -39,14 +36,14 @@ std::map<std::string, at::Tensor> collect(const BlockContext& context,
 
 void visit_with_hessians(BlockContext& context, bool sequential, const HessianVisitor& visitor) {
   std::map<std::string, at::Tensor> hessians;
-  if (!sequential) hessians = collect(context, {"q_proj", "o_proj", "gate_proj", "down_proj"});
-  for (const std::vector<std::string>& set : kSets) {
+  if (!sequential) hessians = collect(context, readers());
+  for (const std::string& reader : readers()) {
     if (sequential) {
       hessians.clear();  // not two of them at once
-      hessians = collect(context, {set.front()});
+      hessians = collect(context, {reader});
     }
     context.block.weights.visit_linears([&](const char* name, Linear& linear) {
-      if (std::ranges::find(set, name) != set.end()) visitor(name, linear, hessians[set.front()]);
+      if (reader == reader_of(linear_named(name).input)) visitor(name, linear, hessians[reader]);
     });
   }
 }
@@ -57,12 +54,13 @@ double gptq_bytes(const ModelConfig& model, const CalibrationSize& size, bool se
   const auto square = [&](int64_t inputs) {
     return width * static_cast<double>(inputs) * static_cast<double>(inputs);
   };
-  const int64_t heads = model.heads * model.head_dim;
-  const double widest = square(std::max({model.hidden_size, heads, model.intermediate_size}));
+  const double widest = square(widest_input(model));
   const double weight = width * static_cast<double>(largest_block_tensor(model));
   const double batch =
       static_cast<double>(size.batch_tokens) * activation_bytes(model, size.element_bytes);
-  const double others = sequential ? 0 : 2 * square(model.hidden_size) + square(heads);
+  const double others =
+      sequential ? 0
+                 : 2 * square(model.hidden_size) + square(input_size(model, LinearInput::kHeads));
   return others + std::max(kMatrices * widest + kWeightCopies * weight, widest + batch);
 }
 

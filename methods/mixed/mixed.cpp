@@ -25,7 +25,8 @@ bool matches(const BitRule& rule, const std::string& name) {
 
 /// The nine places of a block.
 std::vector<std::string> places_of_block() {
-  std::vector<std::string> places(kLinearNames.begin(), kLinearNames.end());
+  std::vector<std::string> places;
+  for (const LinearSpec& linear : kLinears) places.emplace_back(linear.name);
   places.emplace_back("key");
   places.emplace_back("value");
   return places;
@@ -97,8 +98,8 @@ void Mixed::check(const ModelConfig& model) const {
       config_error(
           "method.rules: '{}' matches no place of the model; expected a pattern over {} ... {}, "
           "such as {} or block_*/value",
-          rule.match, place_name(0, "q_proj"), place_name(model.layers - 1, "down_proj"),
-          place_name(0, "key"));
+          rule.match, place_name(0, kLinears.front().name),
+          place_name(model.layers - 1, kLinears.back().name), place_name(0, "key"));
   }
 }
 

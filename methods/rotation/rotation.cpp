@@ -91,10 +91,16 @@ void Rotation::make_rotations(const ModelConfig& model) {
 }
 
 Rotation::Sides Rotation::sides_of(const std::string& linear) const {
-  if (linear == "v_proj") return {&of_residual_, &of_heads_};
-  if (linear == "o_proj") return {&of_heads_, &of_residual_};
-  if (linear == "down_proj") return {&of_down_, &of_residual_};
-  return {&of_residual_, &identity_};
+  switch (linear_named(linear).role) {
+    case Role::kValue:
+      return {&of_residual_, &of_heads_};
+    case Role::kOutput:
+      return {&of_heads_, &of_residual_};
+    case Role::kDown:
+      return {&of_down_, &of_residual_};
+    default:
+      return {&of_residual_, &identity_};
+  }
 }
 
 const at::Tensor& Rotation::basis(const Orthonormal* rotation, int64_t width, const at::Tensor& x) {

@@ -98,7 +98,8 @@ TEST_CASE("kv grid: floats on a static range: one scale, and the largest value b
   const at::Tensor x = at::tensor({448.0, -300.0, 1.06, 5000.0}, at::kDouble).view({1, 1, 4, 1});
   KvTensorOptions options{.bits = 8, .range = KvRange::kStatic};
   for (size_t i = 0; i < number_formats().size(); ++i)
-    if (std::string(number_formats()[i].name) == "fp8_e4m3") options.format = static_cast<FormatId>(i);
+    if (std::string(number_formats()[i].name) == "fp8_e4m3")
+      options.format = static_cast<FormatId>(i);
   const GridConstants constants{.low = at::full({1, 1}, -448.0, at::kDouble),
                                 .high = at::full({1, 1}, 448.0, at::kDouble)};
   const KvTensorCodec codec(options, ChannelTransform(), constants);

@@ -58,7 +58,8 @@ TEST_CASE("output error: round to nearest leaves what it leaves, by the definiti
       relative(at::linear(x, full.down.weight), at::linear(x, block.weights.down.weight));
   // Sums of float64 in another order.
   CHECK(number(fixture, "down_proj/output_error") == Approx(expected).epsilon(1e-12));
-  for (const std::string linear : kLinearNames) {
+  for (const LinearSpec& row : kLinears) {
+    const std::string linear = row.name;
     CHECK(number(fixture, linear + "/output_error") > 0);
     CHECK(number(fixture, linear + "/output_error") ==
           number(fixture, linear + "/output_error_nearest"));
@@ -97,7 +98,8 @@ TEST_CASE("output error: GPTQ's is below that of rounding on its own text, every
     const at::Tensor text = fixture.model().embed(at::arange(40, at::kLong).view({1, 40}));
     measured(fixture, fmt::format("{{name: {}, weight: {{bits: 3, group_size: 16}}}}", name), text);
     double error = 0, nearest = 0;
-    for (const std::string linear : kLinearNames) {
+    for (const LinearSpec& row : kLinears) {
+      const std::string linear = row.name;
       INFO(name << ", " << linear);
       error += number(fixture, linear + "/output_error");
       nearest += number(fixture, linear + "/output_error_nearest");

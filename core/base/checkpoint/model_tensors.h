@@ -4,27 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "core/base/checkpoint/linears.h"
 #include "core/base/checkpoint/model_config.h"
 
 namespace wkvq {
-
-/// What a weight is for. Linears come in the order in which a block applies them.
-enum class Role {
-  kQuery,
-  kKey,
-  kValue,
-  kOutput,
-  kGate,
-  kUp,
-  kDown,
-  kInputNorm,
-  kPostNorm,
-  kQueryNorm,
-  kKeyNorm,
-  kEmbedding,
-  kFinalNorm,
-  kHead,
-};
 
 /// One tensor that a checkpoint must hold.
 struct TensorSpec {
