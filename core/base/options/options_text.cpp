@@ -100,8 +100,11 @@ void HelpWriter::field(const char* name, std::vector<int64_t>& value, const char
 
 void HelpWriter::choice_field(const char* name, int& index, const std::vector<std::string>& names,
                               const char* help) {
-  lines_.push_back({indent_ + name, fmt::format("{}", fmt::join(names, "|")),
-                    names.at(static_cast<size_t>(index)), help});
+  // A column as wide as all names of a long table would push the help off the screen.
+  constexpr size_t kMostNames = 8;
+  const std::string type = names.size() > kMostNames ? fmt::format("one of {} names", names.size())
+                                                     : fmt::format("{}", fmt::join(names, "|"));
+  lines_.push_back({indent_ + name, type, names.at(static_cast<size_t>(index)), help});
 }
 
 bool HelpWriter::begin_struct(const char* name, const char* help) {
