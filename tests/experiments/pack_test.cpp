@@ -203,6 +203,8 @@ TEST_CASE("pack: crafted files with the right hash are refused for what is wrong
                                                                             {3, 0},
                                                                             {3, -1},
                                                                             {3, 48},
+                                                                            {3, 32},
+                                                                            {0, 8},
                                                                             {4, 0},
                                                                             {4, 99},
                                                                             {5, -1},
