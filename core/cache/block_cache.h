@@ -4,11 +4,9 @@
 
 #include "core/cache/kv_cache.h"
 #include "core/cache/packed_cache.h"
+#include "core/cache/storage.h"
 
 namespace wkvq {
-
-/// How what is quantized is held: beside what it decodes to, or as codes alone.
-enum class Storage { kSimulated, kPacked };
 
 /// The cache of one block: both step alike and can say what they hold.
 using BlockCache = std::variant<KvCache, PackedCache>;

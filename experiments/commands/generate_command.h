@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/cache/block_cache.h"
+#include "core/cache/storage.h"
 #include "core/generate/sampling.h"
 
 namespace wkvq {

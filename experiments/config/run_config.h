@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/base/yaml/yaml_node.h"
-#include "core/cache/block_cache.h"
+#include "core/cache/storage.h"
 #include "core/calibrate/method.h"
 #include "datasets/corpora/dataset.h"
 #include "datasets/tasks/common/task.h"

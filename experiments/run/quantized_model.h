@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/cache/block_cache.h"
+#include "core/cache/storage.h"
 #include "core/calibrate/packed_file.h"
 #include "experiments/session/session.h"
 
