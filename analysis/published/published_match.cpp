@@ -103,9 +103,8 @@ NumberSetting setting_of(const RunSummary& run, const Evaluation& evaluation) {
   setting.activation_bits = number(run, "method.activation.bits", 16);
   add_cache(run, evaluation, setting);
   // Published tables are of integers: another format's bits are not theirs.
-  for (const char* part :
-       {"method.weight", "method.activation", "method.kv.key", "method.kv.value"})
-    if (!text(run, std::string(part) + ".format", "").empty()) setting.method = "";
+  for (const char* part : {"weight", "activation", "kv", "kv.key", "kv.value"})
+    if (!text(run, fmt::format("method.{}.format", part), "").empty()) setting.method = "";
   if (setting.weight_bits == 16 && setting.activation_bits == 16 && setting.kv_bits == 16)
     setting.method = "none";
   setting.metric = evaluation.metric;

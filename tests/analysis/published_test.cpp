@@ -176,6 +176,19 @@ TEST_CASE("published: a quantized cache has to be seen and grouped the same way"
   CHECK(run("-1", "hadamard", "all").empty());
 }
 
+TEST_CASE("published: bits of other formats are not those of the tables") {
+  Case c;
+  REQUIRE(!values(c).empty());
+  c.method =
+      "{name: omniquant, weight: {bits: 4, format: nf4, group_size: 128}, activation: {bits: 16}, "
+      "kv: {bits: 16, group_size: -1}}";
+  CHECK(values(c).empty());
+  c.method =
+      "{name: omniquant, weight: {bits: 4, group_size: 128}, activation: {bits: 16}, "
+      "kv: {bits: 8, format: fp8_e4m3, group_size: -1}}";
+  CHECK(values(c).empty());
+}
+
 TEST_CASE("published: table with sources, tags and what is missing") {
   const TemporaryFolder folder;
   const std::vector<PublishedNumber> numbers = read_published(parse_yaml(
