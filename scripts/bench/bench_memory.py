@@ -24,7 +24,7 @@ MOST = 1.3
 CALIBRATED = ("gptq", "awq", "omniquant", "wkvquant")
 TRAINING = "training: {epochs: 1}"
 SCORED = "evaluate: [{task: perplexity, dataset: *data, context: 256, windows: 8%s}]\n"
-WRITTEN = ("evaluate: [{task: passkey, length: 64, items: 1, depths: [50], max_tokens: 8, engine: cache, "
+WRITTEN = ("evaluate: [{task: passkey, length: 128, items: 1, depths: [50], max_tokens: 8, engine: cache, "
            "storage: %s}]\n")
 CASES = {
     "full precision": "method: {name: rtn}\n" + SCORED % "",
