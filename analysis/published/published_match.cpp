@@ -24,6 +24,11 @@ std::string text(const RunSummary& run, const std::string& key, const std::strin
   return string ? *string : fallback;
 }
 
+/// Published tables are of integers: the bits of another format stay unknown.
+int64_t integer_bits(const RunSummary& run, const std::string& part) {
+  return text(run, part + ".format", "").empty() ? number(run, part + ".bits", 16) : 0;
+}
+
 /// `part` of the cache's keys or values: their own where they have one, else that of both.
 std::string kv_text(const RunSummary& run, const std::string& side, const std::string& part,
                     const std::string& fallback) {
@@ -38,7 +43,8 @@ int64_t kv_number(const RunSummary& run, const std::string& side, const std::str
 /// Groups within a token and a head, nothing in front of them: what published tables mean by bits
 /// of a cache.
 bool is_plain(const RunSummary& run, const std::string& side) {
-  return kv_text(run, side, "axis", "token") == "token" &&
+  return kv_text(run, side, "format", "").empty() &&
+         kv_text(run, side, "axis", "token") == "token" &&
          kv_text(run, side, "group_scope", "head") == "head" &&
          kv_text(run, side, "rotate", "none") == "none" &&
          kv_text(run, side, "channel.shift", "none") == "none" &&
@@ -97,14 +103,11 @@ NumberSetting setting_of(const RunSummary& run, const Evaluation& evaluation) {
   if (!folder.has_filename()) folder = folder.parent_path();
   setting.model = canonical_model(folder.filename().string());
   setting.method = text(run, "method.name", "");
-  setting.weight_bits = number(run, "method.weight.bits", 16);
+  setting.weight_bits = integer_bits(run, "method.weight");
   if (text(run, "method.weight.per_tensor", "false") != "true")
     setting.weight_group = number(run, "method.weight.group_size", -1);
-  setting.activation_bits = number(run, "method.activation.bits", 16);
+  setting.activation_bits = integer_bits(run, "method.activation");
   add_cache(run, evaluation, setting);
-  // Published tables are of integers: another format's bits are not theirs.
-  for (const char* part : {"weight", "activation", "kv", "kv.key", "kv.value"})
-    if (!text(run, fmt::format("method.{}.format", part), "").empty()) setting.method = "";
   if (setting.weight_bits == 16 && setting.activation_bits == 16 && setting.kv_bits == 16)
     setting.method = "none";
   setting.metric = evaluation.metric;

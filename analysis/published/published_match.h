@@ -7,8 +7,9 @@
 
 namespace wkvq {
 
-/// What `evaluation` of `run` was done under; parts that no published number can have (a cache that
-/// is rotated, grouped along time or has channels, part of the test text) stay unknown.
+/// What `evaluation` of `run` was done under; parts that no published number can have (formats
+/// other than integers, a cache that is rotated, grouped along time or has channels, part of the
+/// test text) stay unknown.
 NumberSetting setting_of(const RunSummary& run, const Evaluation& evaluation);
 
 /// The numbers of exactly this setting. Groups and KV mode are only looked at where something of

@@ -99,6 +99,14 @@ WKVQ_HOST_DEVICE inline T nearest_element(T x, const Element& element) {
   return x != x ? x : static_cast<T>(normal_value(normal_code(x)));
 }
 
+/// Bits of the exponent and mantissa of a float: the place of its sign.
+WKVQ_HOST_DEVICE inline int magnitude_bits(const Element& element) {
+  int bits = element.mantissa_bits;
+  int highest = binary_exponent(element.largest) - element.lowest_exponent + 1;  // exponent field
+  for (; highest > 0; highest >>= 1) ++bits;
+  return bits;
+}
+
 /// The bits of a value that nearest_element gave: floats sign, exponent, mantissa; NF4 its place.
 template <class T>
 WKVQ_HOST_DEVICE inline uint8_t element_code(T value, const Element& element) {
@@ -110,10 +118,8 @@ WKVQ_HOST_DEVICE inline uint8_t element_code(T value, const Element& element) {
   // Whole steps at this exponent: a normal value has its leading bit among them.
   const int steps = static_cast<int>(size * power_of_two(mantissa - at, T(0)));
   const int code = ((at - lowest) << mantissa) + steps;
-  int top = binary_exponent(element.largest) - lowest + 1;  // the highest exponent field
-  int sign = 1 << mantissa;
-  for (; top > 0; top >>= 1) sign <<= 1;
-  return static_cast<uint8_t>(copysign(T(1), value) < T(0) ? code + sign : code);
+  const bool negative = copysign(T(1), value) < T(0);
+  return static_cast<uint8_t>(negative ? code + (1 << magnitude_bits(element)) : code);
 }
 
 }  // namespace

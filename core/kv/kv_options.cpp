@@ -122,8 +122,7 @@ void ChannelOptions::visit(OptionVisitor& v) {
 }
 
 void KvTensorOptions::visit(OptionVisitor& v) {
-  const FormatFields before{form, scale_dtype, group_size};
-  const FormatId outer = format;
+  const FormatFields before{format, form, scale_dtype, group_size};
   visit_format(v, bits, format);
   v("group_size", group_size, "axis token: channels, -1: all of the scope; axis time: tokens");
   v.choice("axis", axis, {"token", "time"}, "groups lie within a token or along time");
@@ -148,8 +147,8 @@ void KvTensorOptions::visit(OptionVisitor& v) {
     "values of the codebook are read with the mean and standard deviation of the calibration text");
   v("outliers", outliers, "share of elements kept exactly, half of it at either end; 0 to 0.5");
   v("channel", channel, "static channel shift and scale");
-  const FormatFields settled = settle_format(v, format, outer, {form, scale_dtype, group_size},
-                                             before, {QuantForm::kMinimum, {}, -1});
+  const FormatFields settled = settle_format(v, {format, form, scale_dtype, group_size}, before,
+                                             {{}, QuantForm::kMinimum, {}, -1});
   form = settled.form;
   group_size = settled.group_size;
   check_bits(v, "bits", bits);

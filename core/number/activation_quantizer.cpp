@@ -10,16 +10,13 @@
 namespace wkvq {
 
 void ActivationOptions::visit(OptionVisitor& v) {
-  const FormatId outer = format;
-  const QuantForm form_before = form;
+  const FormatFields before{format, form, {}, -1};
   visit_format(v, bits, format);
   v.choice("form", form, quant_form_names(), kFormHelp);
   v.choice("scale", scale, {"token", "tensor"},
            "a range for every token as it comes, or one for all from calibration");
   const NumberFormat& row = number_format(format);
-  form = settle_format(v, format, outer, {form, {}, row.block}, {form_before, {}, row.block},
-                       {QuantForm::kSymmetric, {}, -1})
-             .form;
+  form = settle_format(v, {format, form, {}, -1}, before, {{}, QuantForm::kSymmetric, {}, -1}).form;
   check_bits(v, "bits", bits);
   if (row.tensor_limit > 0)
     v.reject("format", fmt::format("{} takes one scale from the whole tensor, so a token would "

@@ -10,12 +10,20 @@ namespace {
 // Exponents of all elements and of their steps lie well within.
 constexpr int kMostExponent = 48;
 
+/// table[places], in the shape of `places`.
+at::Tensor looked_up(const std::vector<double>& table, const at::Tensor& places,
+                     const at::TensorOptions& like) {
+  return at::tensor(table, at::kDouble)
+      .to(like)
+      .index_select(0, places.flatten().to(at::kInt))
+      .view(places.sizes());
+}
+
 /// x 2^e, exactly: a library's pow need not be.
 at::Tensor scaled(const at::Tensor& x, const at::Tensor& e) {
   std::vector<double> powers;
   for (int i = -kMostExponent; i <= kMostExponent; ++i) powers.push_back(std::ldexp(1.0, i));
-  const at::Tensor place = (e + kMostExponent).flatten().to(at::kInt);
-  return x * at::tensor(powers, at::kDouble).to(x.options()).index_select(0, place).view(e.sizes());
+  return x * looked_up(powers, e + kMostExponent, x.options());
 }
 
 at::Tensor binary_exponents(const at::Tensor& size, const Element& element) {
@@ -30,31 +38,30 @@ at::Tensor normal_codes(const at::Tensor& levels) {
   return at::bucketize(levels.contiguous(), boundaries, /*out_int32=*/true);
 }
 
-at::Tensor normal_values(const at::Tensor& codes, at::TensorOptions options) {
-  std::vector<double> values;
-  for (int i = 0; i < 16; ++i) values.push_back(normal_value(i));
-  return at::tensor(values, at::kDouble)
-      .to(options)
-      .index_select(0, codes.flatten().to(at::kInt))
-      .view(codes.sizes());
-}
-
-/// Bits of exponent and mantissa: the place of the sign.
-int magnitude_bits(const Element& element) {
-  int bits = element.mantissa_bits;
-  for (int top = binary_exponent(element.largest) - element.lowest_exponent + 1; top > 0; top >>= 1)
-    ++bits;
-  return bits;
-}
-
 }  // namespace
+
+std::vector<double> element_values(const Element& element) {
+  std::vector<double> values;
+  if (element.kind == ElementKind::kNormal) {
+    for (int code = 0; code < 16; ++code) values.push_back(normal_value(code));
+    return values;
+  }
+  const int mantissa = element.mantissa_bits, half = 1 << magnitude_bits(element);
+  for (int code = 0; code < 2 * half; ++code) {
+    const int size = code % half, field = size >> mantissa;
+    const int steps = size % (1 << mantissa) + (field > 0 ? 1 << mantissa : 0);
+    const int exponent = element.lowest_exponent + std::max(field - 1, 0) - mantissa;
+    const double value = std::ldexp(steps, exponent);
+    values.push_back(code < half ? value : -value);
+  }
+  return values;
+}
 
 at::Tensor nearest_elements(const at::Tensor& levels, const QuantPlan& plan) {
   const Element& element = plan.element;
-  if (element.kind == ElementKind::kNormal) {
-    const at::Tensor nearest = normal_values(normal_codes(levels), levels.options());
-    return at::where(levels.isnan(), levels, nearest);
-  }
+  if (element.kind == ElementKind::kNormal)
+    return at::where(levels.isnan(), levels,
+                     looked_up(element_values(element), normal_codes(levels), levels.options()));
   const at::Tensor size = levels.abs().clamp_max(element.largest);
   const at::Tensor step = binary_exponents(size, element) - element.mantissa_bits;
   const at::Tensor rounded = scaled(scaled(size, -step).round_(), step);
@@ -74,18 +81,7 @@ at::Tensor element_codes(const at::Tensor& elements, const QuantPlan& plan) {
 }
 
 at::Tensor elements_of(const at::Tensor& codes, const QuantPlan& plan, at::ScalarType dtype) {
-  const Element& element = plan.element;
-  const at::TensorOptions like = codes.options().dtype(dtype);
-  if (element.kind == ElementKind::kNormal) return normal_values(codes, like);
-  const int bits = magnitude_bits(element), mantissa = element.mantissa_bits;
-  const at::Tensor whole = codes.to(at::kInt);
-  const at::Tensor size = whole.bitwise_and((1 << bits) - 1);
-  const at::Tensor field = size.bitwise_right_shift(mantissa);
-  const at::Tensor fraction = size.bitwise_and((1 << mantissa) - 1);
-  const at::Tensor steps = at::where(field > 0, fraction + (1 << mantissa), fraction);
-  const at::Tensor exponent = field.clamp_min(1) - 1 + element.lowest_exponent - mantissa;
-  const at::Tensor value = scaled(steps.to(dtype), exponent);
-  return at::where(whole.bitwise_and(1 << bits) != 0, -value, value);
+  return looked_up(element_values(plan.element), codes, codes.options().dtype(dtype));
 }
 
 }  // namespace wkvq

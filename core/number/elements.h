@@ -2,12 +2,18 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "core/kernels/quant_plan.h"
 
 namespace wkvq {
 
-/// The elements of `plan` nearest to `levels`, same shape and dtype: what the kernels round to, bit
-/// for bit. Not for integers.
+// Elements other than integers, as tensors: what the kernels do, bit for bit.
+
+/// What every code stands for, by code.
+std::vector<double> element_values(const Element& element);
+
+/// The elements nearest to `levels`, same shape and dtype.
 at::Tensor nearest_elements(const at::Tensor& levels, const QuantPlan& plan);
 
 /// The stored bytes of elements, and back.

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "core/kernels/element_math.h"
-
 namespace wkvq {
 
 namespace {
@@ -127,24 +125,6 @@ void visit_format(OptionVisitor& v, int64_t& bits, FormatId& format) {
   } else if (bits != bits_before && bits != given.bits) {
     format = FormatId::kInteger;  // bits of this level replace a format of the one above
   }
-}
-
-std::vector<double> element_values(const NumberFormat& format) {
-  const Element& element = format.element;
-  const int64_t codes = int64_t{1} << format.bits;
-  std::vector<double> values;
-  for (int code = 0; code < codes; ++code) {
-    if (element.kind == ElementKind::kNormal) {
-      values.push_back(normal_value(code));
-      continue;
-    }
-    const int size = code % static_cast<int>(codes / 2), mantissa = element.mantissa_bits;
-    const int field = size >> mantissa, fraction = size & ((1 << mantissa) - 1);
-    const int exponent = element.lowest_exponent + (field > 0 ? field - 1 : 0) - mantissa;
-    const double value = std::ldexp((field > 0 ? 1 << mantissa : 0) + fraction, exponent);
-    values.push_back(code >= codes / 2 ? -value : value);
-  }
-  return values;
 }
 
 }  // namespace wkvq

@@ -34,7 +34,4 @@ const NumberFormat& number_format(FormatId id);
 /// written as such; a format brings its bits along. Rejects two that disagree.
 void visit_format(OptionVisitor& v, int64_t& bits, FormatId& format);
 
-/// The value of every code of an element other than integers, by code.
-std::vector<double> element_values(const NumberFormat& format);
-
 }  // namespace wkvq

@@ -26,19 +26,18 @@ const std::vector<std::string>& quant_form_names() {
   return names;
 }
 
-FormatFields settle_format(OptionVisitor& v, FormatId format, FormatId outer,
-                           const FormatFields& read, const FormatFields& before,
+FormatFields settle_format(OptionVisitor& v, const FormatFields& read, const FormatFields& before,
                            const FormatFields& defaults) {
   if (v.purpose() != OptionVisitor::Purpose::kRead) return read;
   FormatFields settled = read;
-  if (format == FormatId::kInteger) {
-    if (outer == FormatId::kInteger) return read;
+  if (read.format == FormatId::kInteger) {
+    if (before.format == FormatId::kInteger) return read;
     if (read.form == before.form) settled.form = defaults.form;
-    if (read.group_size == before.group_size && number_format(outer).block > 0)
+    if (read.group_size == before.group_size && number_format(before.format).block > 0)
       settled.group_size = defaults.group_size;
     return settled;
   }
-  const NumberFormat& row = number_format(format);
+  const NumberFormat& row = number_format(read.format);
   if (read.form != before.form && read.form != QuantForm::kSymmetric)
     v.reject("form", fmt::format("{} of format {}, which is symmetric; expected none",
                                  quant_form_names()[static_cast<size_t>(read.form)], row.name));
@@ -56,8 +55,7 @@ FormatFields settle_format(OptionVisitor& v, FormatId format, FormatId outer,
 }
 
 void QuantSpec::visit(OptionVisitor& v) {
-  const FormatFields before{form, scale_dtype, group_size};
-  const FormatId outer = format;
+  const FormatFields before{format, form, scale_dtype, group_size};
   visit_format(v, bits, format);
   v("group_size", group_size, "inputs that share a scale; -1: the whole row");
   v("per_tensor", per_tensor, "one scale for the whole tensor");
@@ -65,8 +63,8 @@ void QuantSpec::visit(OptionVisitor& v) {
   v.choice("range", range, {"zero_included", "raw"},
            "zero_included: a group's range is widened to hold 0; raw: it is taken as it is");
   v.choice("scale_dtype", scale_dtype, scale_dtype_names(), "dtype of stored scales and minima");
-  const FormatFields settled = settle_format(v, format, outer, {form, scale_dtype, group_size},
-                                             before, {QuantForm::kZeroPoint, {}, -1});
+  const FormatFields settled = settle_format(v, {format, form, scale_dtype, group_size}, before,
+                                             {{}, QuantForm::kZeroPoint, {}, -1});
   form = settled.form;
   group_size = settled.group_size;
   check_bits(v, "bits", bits);

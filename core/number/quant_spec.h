@@ -64,18 +64,18 @@ void check_bits(OptionVisitor& v, const char* name, int64_t bits);
 const std::vector<std::string>& scale_dtype_names();
 const std::vector<std::string>& quant_form_names();
 
-/// What formats other than integers fix in the options beside them.
+/// A format and the options beside it that it may fix.
 struct FormatFields {
+  FormatId format;
   QuantForm form;
   ScaleDtype scale_dtype;
   int64_t group_size;
 };
 
-/// The fields in force under `format`: symmetric, its own block and type of scale. `read` is what
-/// was read over `before`; what was given and does not fit is rejected. Integers take back
-/// `defaults` where the fields were those of `outer`, the format of the level above.
-FormatFields settle_format(OptionVisitor& v, FormatId format, FormatId outer,
-                           const FormatFields& read, const FormatFields& before,
+/// The fields in force where `read` was read over `before`. Formats other than integers are
+/// symmetric, with a block and a type of scale of their own; what was given and does not fit is
+/// rejected. Integers over another format take back `defaults` where nothing was given.
+FormatFields settle_format(OptionVisitor& v, const FormatFields& read, const FormatFields& before,
                            const FormatFields& defaults);
 
 /// Bits of a stored scale.

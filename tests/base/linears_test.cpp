@@ -4,28 +4,14 @@
 
 #include "core/base/checkpoint/model_tensors.h"
 #include "tests/support/catch.h"
+#include "tests/support/model_configs.h"
 
 using namespace wkvq;
 
-namespace {
-
-ModelConfig grouped() {
-  ModelConfig model;
-  model.hidden_size = 48;
-  model.heads = 4;
-  model.kv_heads = 2;
-  model.head_dim = 16;
-  model.intermediate_size = 80;
-  model.layers = 1;
-  return model;
-}
-
-}  // namespace
-
 TEST_CASE("linears: rows and columns by hand, and those that checkpoints must hold") {
-  const ModelConfig model = grouped();
-  const std::vector<std::pair<int64_t, int64_t>> expected{{64, 48}, {32, 48}, {32, 48}, {48, 64},
-                                                          {80, 48}, {80, 48}, {48, 80}};
+  const ModelConfig model = test::odd_widths();
+  const std::vector<std::pair<int64_t, int64_t>> expected{{60, 7}, {30, 7}, {30, 7}, {7, 60},
+                                                          {11, 7}, {11, 7}, {7, 11}};
   for (size_t i = 0; i < kLinears.size(); ++i) {
     INFO(kLinears[i].name);
     CHECK(output_size(model, kLinears[i].role) == expected[i].first);

@@ -7,23 +7,10 @@
 #include "core/base/checkpoint/memory_model.h"
 #include "core/base/checkpoint/weight_files.h"
 #include "tests/support/catch.h"
+#include "tests/support/model_configs.h"
 
 namespace wkvq {
 namespace {
-
-/// Every width differs, so that no two can be mistaken for each other: 6 heads of 10 on 3 kv heads.
-ModelConfig odd_widths() {
-  ModelConfig config;
-  config.family = "llama";
-  config.hidden_size = 7;
-  config.intermediate_size = 11;
-  config.layers = 2;
-  config.heads = 6;
-  config.kv_heads = 3;
-  config.head_dim = 10;
-  config.vocab_size = 13;
-  return config;
-}
 
 std::vector<std::string> lines_of(const std::vector<TensorSpec>& tensors) {
   std::vector<std::string> lines;
@@ -38,7 +25,7 @@ using Lines = std::vector<std::string>;
 }  // namespace
 
 TEST_CASE("tensors of a block: names and shapes by hand, linears in the order of use") {
-  CHECK(lines_of(block_tensors(odd_widths(), 31)) ==
+  CHECK(lines_of(block_tensors(test::odd_widths(), 31)) ==
         Lines{"model.layers.31.self_attn.q_proj.weight [60,7]",
               "model.layers.31.self_attn.k_proj.weight [30,7]",
               "model.layers.31.self_attn.v_proj.weight [30,7]",
@@ -52,7 +39,7 @@ TEST_CASE("tensors of a block: names and shapes by hand, linears in the order of
 
 TEST_CASE("tensors of a block: each flag adds its biases or norms and nothing else") {
   const auto added = [](bool ModelConfig::*flag) {
-    ModelConfig config = odd_widths();
+    ModelConfig config = test::odd_widths();
     const Lines before = lines_of(block_tensors(config, 0));
     config.*flag = true;
     Lines extra;
@@ -77,7 +64,7 @@ TEST_CASE("tensors of a block: each flag adds its biases or norms and nothing el
 }
 
 TEST_CASE("tensors outside the blocks: a tied head is not asked for") {
-  ModelConfig config = odd_widths();
+  ModelConfig config = test::odd_widths();
   CHECK(lines_of(outer_tensors(config)) == Lines{"model.embed_tokens.weight [13,7]",
                                                  "model.norm.weight [7]", "lm_head.weight [13,7]"});
   config.tie_embeddings = true;
@@ -86,7 +73,7 @@ TEST_CASE("tensors outside the blocks: a tied head is not asked for") {
 }
 
 TEST_CASE("a bias follows its linear and shares its role") {
-  ModelConfig config = odd_widths();
+  ModelConfig config = test::odd_widths();
   config.qkv_bias = config.output_bias = config.mlp_bias = config.qk_norm = true;
   const auto tensors = block_tensors(config, 0);
   std::set<std::string> names;
@@ -126,7 +113,7 @@ TEST_CASE("parameters counted from the shapes are those that the files hold") {
 }
 
 TEST_CASE("memory: components by hand on a model of odd widths") {
-  const ModelConfig config = odd_widths();
+  const ModelConfig config = test::odd_widths();
   const MemoryQuestion question = {.weight_bits = 4,
                                    .kv_bits = 2,
                                    .other_bits = 32,
@@ -147,7 +134,7 @@ TEST_CASE("memory: components by hand on a model of odd widths") {
 }
 
 TEST_CASE("memory: the largest cache that may be asked for is positive and exact") {
-  ModelConfig config = odd_widths();
+  ModelConfig config = test::odd_widths();
   config.layers = 80;
   config.kv_heads = 64;
   config.head_dim = 128;

@@ -2,34 +2,14 @@
 
 #include "core/model/model_source.h"
 #include "tests/support/catch.h"
-#include "tests/support/naive_attention.h"
+#include "tests/support/model_logits.h"
+#include "tests/support/tensors.h"
 
 namespace wkvq {
-namespace {
 
-/// A tensor of a committed golden file (scripts/fixtures/make_family_fixtures.py).
-at::Tensor golden(const SafetensorsFile& file, const std::string& name, at::ScalarType type) {
-  const TensorEntry& entry = file.at(name);
-  at::Tensor values = at::empty(entry.shape, at::device(at::kCPU).dtype(type));
-  REQUIRE(values.nbytes() == entry.bytes);
-  std::memcpy(values.data_ptr(), entry.data, entry.bytes);
-  return values;
-}
-
-at::Tensor logits(ModelSource& source, const at::Tensor& tokens) {
-  at::Tensor hidden = source.embed(tokens);
-  for (int64_t layer = 0; layer < source.config().layers; ++layer) {
-    hidden = forward_block(source.config(), layer, source.block(layer), source.rope(), hidden, 0,
-                           test::naive_attention);
-  }
-  return source.head().logits(hidden);
-}
-
-double largest_difference(const at::Tensor& left, const at::Tensor& right) {
-  return (left.to(at::kDouble) - right.to(at::kDouble)).abs().max().item<double>();
-}
-
-}  // namespace
+using test::golden;
+using test::largest_difference;
+using test::logits;
 
 TEST_CASE("logits of every family agree with Hugging Face transformers") {
   const at::NoGradGuard no_grad;

@@ -7,31 +7,15 @@
 #include "core/model/gguf_tensor.h"
 #include "core/model/model_source.h"
 #include "tests/support/catch.h"
-#include "tests/support/naive_attention.h"
+#include "tests/support/model_logits.h"
+#include "tests/support/tensors.h"
 
 namespace wkvq {
 namespace {
 
-at::Tensor golden(const SafetensorsFile& file, const std::string& name, at::ScalarType type) {
-  const TensorEntry& entry = file.at(name);
-  at::Tensor values = at::empty(entry.shape, at::device(at::kCPU).dtype(type));
-  REQUIRE(values.nbytes() == entry.bytes);
-  std::memcpy(values.data_ptr(), entry.data, entry.bytes);
-  return values;
-}
-
-at::Tensor logits(ModelSource& source, const at::Tensor& tokens) {
-  at::Tensor hidden = source.embed(tokens);
-  for (int64_t layer = 0; layer < source.config().layers; ++layer) {
-    hidden = forward_block(source.config(), layer, source.block(layer), source.rope(), hidden, 0,
-                           test::naive_attention);
-  }
-  return source.head().logits(hidden);
-}
-
-double largest_difference(const at::Tensor& left, const at::Tensor& right) {
-  return (left.to(at::kDouble) - right.to(at::kDouble)).abs().max().item<double>();
-}
+using test::golden;
+using test::largest_difference;
+using test::logits;
 
 std::filesystem::path gguf_path(const std::string& name) {
   const bool parts = name == "tinyllama_tied";

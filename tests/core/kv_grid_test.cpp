@@ -1,6 +1,6 @@
 #include "core/device/torch_headers.h"
 #include "core/kv/kv_codec.h"
-#include "tests/support/catch.h"
+#include "tests/support/formats.h"
 
 using namespace wkvq;
 
@@ -97,9 +97,7 @@ TEST_CASE("kv grid: floats on a static range: one scale, and the largest value b
   // 448 / 448: whole steps of 32 above 256; what was never seen saturates.
   const at::Tensor x = at::tensor({448.0, -300.0, 1.06, 5000.0}, at::kDouble).view({1, 1, 4, 1});
   KvTensorOptions options{.bits = 8, .range = KvRange::kStatic};
-  for (size_t i = 0; i < number_formats().size(); ++i)
-    if (std::string(number_formats()[i].name) == "fp8_e4m3")
-      options.format = static_cast<FormatId>(i);
+  options.format = test::format_id("fp8_e4m3");
   const GridConstants constants{.low = at::full({1, 1}, -448.0, at::kDouble),
                                 .high = at::full({1, 1}, 448.0, at::kDouble)};
   const KvTensorCodec codec(options, ChannelTransform(), constants);

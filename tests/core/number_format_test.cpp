@@ -1,17 +1,19 @@
 #include "core/number/number_format.h"
 
 #include <cmath>
-#include <cstring>
 
-#include "core/base/checkpoint/safetensors.h"
 #include "core/device/torch_headers.h"
 #include "core/number/elements.h"
 #include "core/number/quantizer.h"
-#include "tests/support/catch.h"
+#include "tests/support/formats.h"
+#include "tests/support/tensors.h"
 
 using namespace wkvq;
 
 namespace {
+
+using test::format_id;
+using test::largest_difference;
 
 std::vector<double> values(const at::Tensor& x) {
   const at::Tensor y = x.to(at::kDouble).flatten().contiguous();
@@ -22,15 +24,8 @@ at::Tensor row(const std::vector<double>& x) {
   return at::tensor(x, at::kDouble).unsqueeze(0);
 }
 
-FormatId id_of(const std::string& name) {
-  for (size_t i = 0; i < number_formats().size(); ++i)
-    if (name == number_formats()[i].name) return static_cast<FormatId>(i);
-  FAIL("no format " << name);
-  return {};
-}
-
 QuantSpec spec_of(const std::string& name, int64_t group = -1) {
-  const FormatId id = id_of(name);
+  const FormatId id = format_id(name);
   const NumberFormat& format = number_format(id);
   return {.bits = format.bits,
           .group_size = format.block > 0 ? format.block : group,
@@ -52,30 +47,22 @@ std::vector<double> rounded(const std::string& format, const std::vector<double>
 
 at::Tensor golden(const std::string& name, at::ScalarType type) {
   static const SafetensorsFile file(test::source("tests/golden/formats.safetensors"));
-  const TensorEntry& entry = file.at(name);
-  at::Tensor values = at::empty(entry.shape, at::device(at::kCPU).dtype(type));
-  REQUIRE(values.nbytes() == entry.bytes);
-  std::memcpy(values.data_ptr(), entry.data, entry.bytes);
-  return values;
-}
-
-double largest_difference(const at::Tensor& a, const at::Tensor& b) {
-  return (a - b).abs().max().item<double>();
+  return test::golden(file, name, type);
 }
 
 }  // namespace
 
 TEST_CASE("number formats: the values of every code, by hand and as ml_dtypes has them") {
-  CHECK(element_values(number_format(id_of("fp4_e2m1"))) ==
+  CHECK(element_values(number_format(format_id("fp4_e2m1")).element) ==
         std::vector<double>{0, .5, 1, 1.5, 2, 3, 4, 6, 0, -.5, -1, -1.5, -2, -3, -4, -6});
-  const std::vector<double> e4m3 = element_values(number_format(id_of("fp8_e4m3")));
+  const std::vector<double> e4m3 = element_values(number_format(format_id("fp8_e4m3")).element);
   CHECK(e4m3[0x01] == std::ldexp(1.0, -9));
   CHECK(e4m3[0x38] == 1);
   CHECK(e4m3[0x7e] == 448);
-  CHECK(element_values(number_format(id_of("nf4"))).at(7) == 0);
+  CHECK(element_values(number_format(format_id("nf4")).element).at(7) == 0);
   int64_t compared = 0;
   for (const char* name : {"fp8_e4m3", "fp8_e5m2", "fp6_e3m2", "fp6_e2m3", "fp4_e2m1"}) {
-    const std::vector<double> ours = element_values(number_format(id_of(name)));
+    const std::vector<double> ours = element_values(number_format(format_id(name)).element);
     const std::vector<double> theirs = values(golden(std::string(name) + ".values", at::kFloat));
     REQUIRE(ours.size() == theirs.size());
     for (size_t code = 0; code < ours.size(); ++code) {
@@ -109,7 +96,7 @@ TEST_CASE("number formats: codes of random numbers, middles and ends are those o
 }
 
 TEST_CASE("number formats: nf4 rounds to the nearest of its values, the lower one of two") {
-  const std::vector<double> all = element_values(number_format(id_of("nf4")));
+  const std::vector<double> all = element_values(number_format(format_id("nf4")).element);
   CHECK(rounded("nf4", all) == all);
   CHECK(rounded("nf4", {1, 0.5, 0.49, -0.9}) ==
         std::vector<double>{1, 0.44070982933044434, 0.44070982933044434, -1});
@@ -155,14 +142,14 @@ TEST_CASE("number formats: two levels of scales by hand") {
   spec.group_size = 4;
   // g = 38.4 is stored in float32: half a unit of 6e-8 of 40.
   CHECK((fake_quantize(tens, spec) - tens).abs().max().item<double>() < 40 * 6e-8);
-  spec.format = id_of("nvfp4");
+  spec.format = format_id("nvfp4");
   CHECK(values(fake_quantize(tens, spec))[2] != 30);
   // Where both are as good, or 6 is better, it is 6: g = 256 * 6 / 6.
-  spec.format = id_of("nvfp4_4over6");
+  spec.format = format_id("nvfp4_4over6");
   CHECK(values(encode(row({6, 3, 1.5, 0.5}), spec).groups.scale) == std::vector<double>{1});
   // Cast: a tensor scale of 1, so a block's scale is e4m3(2 / 6) = 0.34375.
   CHECK(values(encode(row({2, 1}),
-                      {.bits = 4, .form = QuantForm::kSymmetric, .format = id_of("nvfp4_cast")})
+                      {.bits = 4, .form = QuantForm::kSymmetric, .format = format_id("nvfp4_cast")})
                    .groups.scale) == std::vector<double>{0.34375});
 }
 

@@ -4,13 +4,12 @@
 #include "core/model/model_source.h"
 #include "tests/support/catch.h"
 #include "tests/support/naive_attention.h"
+#include "tests/support/tensors.h"
 
 namespace wkvq {
 namespace {
 
-double largest_difference(const at::Tensor& left, const at::Tensor& right) {
-  return (left - right).abs().max().item<double>();
-}
+using test::largest_difference;
 
 at::Tensor random(at::IntArrayRef shape, at::ScalarType dtype, int64_t seed) {
   at::Generator generator = at::detail::createCPUGenerator(static_cast<uint64_t>(seed));

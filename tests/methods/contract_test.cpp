@@ -7,7 +7,7 @@
 #include "experiments/commands/commands.h"
 #include "experiments/run/runner.h"
 #include "tests/support/block_fixture.h"
-#include "tests/support/catch.h"
+#include "tests/support/formats.h"
 #include "tests/support/npy.h"
 
 using namespace wkvq;
@@ -202,7 +202,7 @@ TEST_CASE("contract: weights and activations in formats other than integers") {
     if (name == "mixed") continue;
     for (const char* format :
          {"fp8_e4m3", "fp6_e2m3", "nf4", "mxfp4", "mxfp4_ceil", "nvfp4", "nvfp4_4over6"}) {
-      const bool own_blocks = std::string(format).find("mx") == 0 || format[1] == 'v';
+      const bool own_blocks = number_format(test::format_id(format)).block > 0;
       const std::string options = fmt::format(
           "weight: {{format: {}{}}}, activation: {{format: fp8_e4m3}}, kv: {{bits: 16}}", format,
           own_blocks ? "" : ", group_size: 16");

@@ -3,11 +3,14 @@
 #include "methods/gptq/gptq_solver.h"
 #include "tests/support/block_fixture.h"
 #include "tests/support/catch.h"
+#include "tests/support/tensors.h"
 
 using namespace wkvq;
 using test::random_tensor;
 
 namespace {
+
+using test::largest_difference;
 
 const std::vector<QuantSpec>& every_form() {
   static const std::vector<QuantSpec> specs{
@@ -49,10 +52,6 @@ at::Tensor direct(at::Tensor weight, const at::Tensor& hessian, const QuantSpec&
     weight.select(1, i).copy_(rounded);
   }
   return weight;
-}
-
-double largest_difference(const at::Tensor& x, const at::Tensor& y) {
-  return (x - y).abs().max().item<double>();
 }
 
 }  // namespace

@@ -1,27 +1,14 @@
 #include "tests/support/block_fixture.h"
 #include "tests/support/catch.h"
+#include "tests/support/model_configs.h"
 
 using namespace wkvq;
 
 namespace {
 
-/// 592 elements a block, at most 128 a tensor; 140 values a token inside of a block.
-ModelConfig tiny() {
-  ModelConfig config;
-  config.family = "llama";
-  config.hidden_size = 8;
-  config.intermediate_size = 16;
-  config.layers = 3;
-  config.heads = 2;
-  config.kv_heads = 1;
-  config.head_dim = 4;
-  config.vocab_size = 32;
-  return config;
-}
-
 MethodMemory memory(const std::string& method, const CalibrationSize& size) {
   const std::unique_ptr<Method> made = test::method_of(method);
-  return made->calibration_memory(tiny(), size);
+  return made->calibration_memory(test::tiny_model(), size);
 }
 
 constexpr CalibrationSize kSmall{
