@@ -51,15 +51,26 @@ Decoder::Decoder(ModelSource& source, std::vector<QuantizedBlock> blocks, const 
 at::Tensor Decoder::step(const at::Tensor& tokens) {
   const at::NoGradGuard no_grad;
   at::Tensor hidden = source_.embed(tokens);
+  left_.clear();
   for (size_t i = 0; i < blocks_.size(); ++i) {
     const AttentionFunction attention = [&cache = caches_[i]](const AttentionInputs& in) {
       return wkvq::step(cache, in);
     };
     hidden = forward_block(source_.config(), static_cast<int64_t>(i), blocks_[i].weights,
                            source_.rope(), hidden, position_, attention);
+    left_.push_back(hidden);
   }
   position_ += tokens.size(1);
   return hidden;
+}
+
+std::optional<Decoder::NotFinite> Decoder::not_finite() const {
+  // What is not finite stays so in the residual stream: the last block tells of all.
+  if (left_.empty() || all_finite(left_.back())) return std::nullopt;
+  for (size_t i = 0; i < left_.size(); ++i)
+    if (const auto place = not_finite_hidden(left_[i]))
+      return NotFinite{static_cast<int64_t>(i), *place};
+  return std::nullopt;
 }
 
 std::vector<QuantizedBlock> full_precision_blocks(ModelSource& source) {

@@ -3,10 +3,12 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "core/cache/block_cache.h"
 #include "core/calibrate/method.h"
+#include "core/calibrate/stream_check.h"
 #include "core/model/model_source.h"
 
 namespace wkvq {
@@ -23,10 +25,19 @@ class Decoder {
   /// every sequence; n > 1 only for a prompt of view.prefill tokens.
   at::Tensor step(const at::Tensor& tokens);
 
+  /// The first block that the last step left with states that are not finite, and where in these
+  /// [batch, n, hidden].
+  struct NotFinite {
+    int64_t block;
+    NotFinitePlace place;
+  };
+  std::optional<NotFinite> not_finite() const;
+
  private:
   ModelSource& source_;
   std::vector<QuantizedBlock> blocks_;
   std::vector<BlockCache> caches_;
+  std::vector<at::Tensor> left_;  // hidden states that left each block in the last step
   int64_t position_ = 0;
 };
 

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "core/base/files/hash.h"
+#include "core/calibrate/stream_check.h"
 #include "core/device/batches.h"
 #include "core/device/torch_headers.h"
 #include "core/generate/decoder.h"
@@ -96,6 +97,21 @@ Stream embed_stream(const ModelSource& source, const PreparedEvaluation& prepare
   return stream;
 }
 
+namespace {
+
+/// Throws where the last step of `decoder`, from position `start` on, left a block with states that
+/// are not finite.
+void check_step(ModelSource& source, const PreparedEvaluation& prepared, const RequestBatch& batch,
+                const Decoder& decoder, int64_t start) {
+  auto found = decoder.not_finite();
+  if (!found) return;
+  found->place.column += start;
+  const StreamBatch at{.tokens = batch.tokens, .sequences = batch.requests};
+  fail_stream(source, found->block, {.name = prepared.where()}, at, found->place);
+}
+
+}  // namespace
+
 std::vector<at::Tensor> decode_stream(ModelSource& source, const PreparedEvaluation& prepared,
                                       const std::vector<QuantizedBlock>& blocks,
                                       const ShareTold& told) {
@@ -109,6 +125,7 @@ std::vector<at::Tensor> decode_stream(ModelSource& source, const PreparedEvaluat
     for (int64_t t = 0; t < length;) {
       const int64_t n = t == 0 ? std::clamp<int64_t>(batch.view.prefill, 1, length) : 1;
       steps.push_back(decoder.step(batch.tokens.narrow(1, t, n)));
+      check_step(source, prepared, batch, decoder, t);
       t += n;
       done += n * batch.tokens.size(0);
       if (told) told(static_cast<double>(done) / static_cast<double>(all));

@@ -94,6 +94,18 @@ TEST_CASE("not finite: a model that overflows in float16 fails and says what to 
   CHECK(wide.run.status == "done");
 }
 
+TEST_CASE("not finite: a cache engine names the block that overflows") {
+  const ChangedModel model = with_large_keys();
+  const test::TemporaryFolder folder;
+  const Result half = run(folder, model.path(), "float16", "{name: rtn}", ", engine: cache");
+  CHECK(half.code == 1);
+  CHECK(half.run.status == "failed");
+  CHECK_THAT(half.run.error,
+             Contains("the full-precision model itself is not finite in float16: hidden states "
+                      "that leave block 1, perplexity on tokens") &&
+                 Contains("sequence 0, position 0"));
+}
+
 TEST_CASE("not finite: a quantizer that overflows where the model does not is to blame itself") {
   // Row 0 of k_proj spans -50000 .. 64000: two bits put its top on 2 x 38000, beyond float16. The
   // norm in front is as small as the weights are large.
