@@ -13,6 +13,7 @@
 #include "methods/rtn/rtn.h"
 #include "methods/smoothquant/smoothquant.h"
 #include "methods/wkvquant/wkvquant.h"
+#include "methods/wkvquant/wkvquant_published.h"
 
 namespace wkvq {
 
@@ -40,6 +41,7 @@ const std::vector<Entry>& entries() {
       entry<Rotation>("rotation"),
       entry<OmniQuant>("omniquant"),
       entry<WkvQuant>("wkvquant"),
+      entry<WkvQuantPublished>("wkvquant_published"),
       entry<Kivi>("kivi"),
       entry<KvQuant>("kvquant"),
       entry<Mixed>("mixed"),

@@ -18,17 +18,17 @@ namespace wkvq {
 
 namespace {
 
-StoredScale stored_as(ScaleDtype dtype) {
+ScaleDtype stored_as(ScaleDtype dtype) {
   switch (dtype) {
     case ScaleDtype::kFloat16:
-      return StoredScale::kFloat16;
+      return ScaleDtype::kFloat16;
     case ScaleDtype::kBfloat16:
-      return StoredScale::kBfloat16;
+      return ScaleDtype::kBfloat16;
     case ScaleDtype::kCompute:
     case ScaleDtype::kFloat32:
       break;
   }
-  return StoredScale::kFloat32;
+  return ScaleDtype::kFloat32;
 }
 
 void check_groups(const char* who, const KvTensorOptions& options, int64_t head_dim) {

@@ -79,7 +79,7 @@ class GridFit {
     const OutlierEdges range = outlier_edges(tokens.permute({1, 2, 0}), side_.outliers);
     constants.low = shared(range.low.squeeze(-1), /*least=*/true);
     constants.high = shared(range.high.squeeze(-1), /*least=*/false);
-    if (!number_format(side_.format).integers()) {
+    if (!number_format(side_.format).whole_numbers()) {
       constants.high = at::maximum(constants.high, -constants.low);
       constants.low = -constants.high;
     }

@@ -78,7 +78,9 @@ class Method {
   /// The cache options; their view is the default of every evaluation.
   virtual const KvOptions& kv() const = 0;
   /// Those of block `layer`, where blocks may differ from kv() in their bits.
-  virtual KvOptions kv_of(int64_t /*layer*/) const { return kv(); }
+  virtual KvOptions kv_of(int64_t layer, const ModelConfig& model) const {
+    return kv().of_layer(layer, model.layers);
+  }
   virtual CalibrationNeeds calibration_needs() const = 0;
   /// Whether it trains parameters, which those of an earlier run may replace.
   virtual bool trains() const { return false; }

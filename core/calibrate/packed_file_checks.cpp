@@ -79,15 +79,15 @@ WeightFormat PackedFileChecks::format(const std::string& name, const at::Tensor&
   const int64_t* n = numbers.const_data_ptr<int64_t>();
   expect(packable_bits(n[0]) && n[1] > 0 && n[2] > 0 && n[1] < kMost && n[2] < kMost);
   expect(n[3] > 0 && n[3] < kMost && (n[3] >= n[2] || n[3] % kPanelStep == 0));
-  expect(n[4] > 0 && n[4] <= static_cast<int64_t>(StoredScale::kBfloat16));
-  expect(n[5] >= 0 && n[5] <= static_cast<int64_t>(PlanForm::kSymmetric));
-  expect(n[6] == 0 || (n[6] == 1 && n[5] == static_cast<int64_t>(PlanForm::kZeroPoint)));
+  expect(n[4] > 0 && n[4] <= static_cast<int64_t>(ScaleDtype::kBfloat16));
+  expect(n[5] >= 0 && n[5] <= static_cast<int64_t>(QuantForm::kSymmetric));
+  expect(n[6] == 0 || (n[6] == 1 && n[5] == static_cast<int64_t>(QuantForm::kZeroPoint)));
   const WeightFormat format{.bits = n[0],
                             .out = n[1],
                             .in = n[2],
                             .group = n[3],
-                            .stored = static_cast<StoredScale>(n[4]),
-                            .form = static_cast<PlanForm>(n[5]),
+                            .stored = static_cast<ScaleDtype>(n[4]),
+                            .form = static_cast<QuantForm>(n[5]),
                             .wide_zero = n[6] == 1};
   expect(data.scalar_type() == at::kByte && data.dim() == 1 && data.numel() == format.bytes());
   return format;

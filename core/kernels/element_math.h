@@ -23,6 +23,18 @@ WKVQ_HOST_DEVICE inline float round_half_even(float x) {
 WKVQ_HOST_DEVICE inline double round_half_even(double x) {
   return rint(x);
 }
+WKVQ_HOST_DEVICE inline float round_down(float x) {
+  return floorf(x);
+}
+WKVQ_HOST_DEVICE inline double round_down(double x) {
+  return floor(x);
+}
+WKVQ_HOST_DEVICE inline float round_half_away(float x) {
+  return roundf(x);
+}
+WKVQ_HOST_DEVICE inline double round_half_away(double x) {
+  return round(x);
+}
 
 /// floor(log2 x) of a normal x > 0, and 2^e of a normal result: bits alone, so that loops over them
 /// become vectors.
@@ -62,33 +74,37 @@ WKVQ_HOST_DEVICE inline T nearest_float(T x, const Element& element) {
   return x < T(0) ? -rounded : rounded;
 }
 
-/// NF4's values (QLoRA, arXiv 2305.14314, appendix E).
-WKVQ_HOST_DEVICE inline double normal_value(int code) {
-  constexpr double kValues[16] = {-1.0,
-                                  -0.6961928009986877,
-                                  -0.5250730514526367,
-                                  -0.39491748809814453,
-                                  -0.28444138169288635,
-                                  -0.18477343022823334,
-                                  -0.09105003625154495,
-                                  0.0,
-                                  0.07958029955625534,
-                                  0.16093020141124725,
-                                  0.24611230194568634,
-                                  0.33791524171829224,
-                                  0.44070982933044434,
-                                  0.5626170039176941,
-                                  0.7229568362236023,
-                                  1.0};
-  return kValues[code];
+/// What code 0..15 of a table stands for, ascending.
+WKVQ_HOST_DEVICE inline double table_value(ElementTable table, int code) {
+  constexpr double kNf4[16] = {-1.0,
+                               -0.6961928009986877,
+                               -0.5250730514526367,
+                               -0.39491748809814453,
+                               -0.28444138169288635,
+                               -0.18477343022823334,
+                               -0.09105003625154495,
+                               0.0,
+                               0.07958029955625534,
+                               0.16093020141124725,
+                               0.24611230194568634,
+                               0.33791524171829224,
+                               0.44070982933044434,
+                               0.5626170039176941,
+                               0.7229568362236023,
+                               1.0};
+  constexpr double kIq4Nl[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                 1,    13,   25,  38,  53,  69,  89,  113};
+  return table == ElementTable::kNf4 ? kNf4[code] : kIq4Nl[code];
 }
 
-/// The code of the nearest of NF4's values; of two that are as near the lower one.
+/// The code of the nearest value of a table; of two that are as near the lower one, or the upper.
 template <class T>
-WKVQ_HOST_DEVICE inline int normal_code(T x) {
+WKVQ_HOST_DEVICE inline int table_code(T x, ElementTable table, bool upper = false) {
   int code = 0;
-  for (int i = 0; i < 15; ++i)
-    code += x > static_cast<T>((normal_value(i) + normal_value(i + 1)) / 2) ? 1 : 0;
+  for (int i = 0; i < 15; ++i) {
+    const T middle = static_cast<T>((table_value(table, i) + table_value(table, i + 1)) / 2);
+    code += x > middle || (upper && x == middle) ? 1 : 0;
+  }
   return code;
 }
 
@@ -96,7 +112,7 @@ WKVQ_HOST_DEVICE inline int normal_code(T x) {
 template <class T>
 WKVQ_HOST_DEVICE inline T nearest_element(T x, const Element& element) {
   if (element.kind == ElementKind::kFloat) return nearest_float(x, element);
-  return x != x ? x : static_cast<T>(normal_value(normal_code(x)));
+  return x != x ? x : static_cast<T>(table_value(element.table, table_code(x, element.table)));
 }
 
 /// Bits of the exponent and mantissa of a float: the place of its sign.
@@ -107,10 +123,12 @@ WKVQ_HOST_DEVICE inline int magnitude_bits(const Element& element) {
   return bits;
 }
 
-/// The bits of a value that nearest_element gave: floats sign, exponent, mantissa; NF4 its place.
+/// The bits of a value that nearest_element gave: floats sign, exponent, mantissa; of a table its
+/// place.
 template <class T>
 WKVQ_HOST_DEVICE inline uint8_t element_code(T value, const Element& element) {
-  if (element.kind == ElementKind::kNormal) return static_cast<uint8_t>(normal_code(value));
+  if (element.kind == ElementKind::kTable)
+    return static_cast<uint8_t>(table_code(value, element.table));
   const T size = value < T(0) ? -value : value;
   const int lowest = element.lowest_exponent, mantissa = element.mantissa_bits;
   const int exponent = binary_exponent(size);

@@ -36,7 +36,7 @@ __global__ void quantize_groups(QuantBuffers<T> buffers, QuantPlan plan) {
   }
   if (buffers.scale) buffers.scale[index] = p.scale;
   if (buffers.offset)
-    buffers.offset[index] = plan.form == PlanForm::kZeroPoint ? p.zero : p.minimum;
+    buffers.offset[index] = plan.form == QuantForm::kZeroPoint ? p.zero : p.minimum;
 }
 
 template <class T>

@@ -29,6 +29,14 @@ WKVQ_HOST_DEVICE inline void range_gradient(const GroupGradient<T>& at, int64_t 
   *(upper ? at.high_grad : at.low_grad) += gradient * at.x[index];
 }
 
+/// Passes on the gradient of the deviation of element `index` from the mean.
+template <class T>
+WKVQ_HOST_DEVICE inline void centre_gradient(const GroupGradient<T>& at, int64_t n, int64_t index,
+                                             T gradient) {
+  at.out[index] += gradient;
+  for (int64_t i = 0; i < n; ++i) at.out[i] -= gradient / static_cast<T>(n);
+}
+
 /// A group of n elements.
 template <class T>
 WKVQ_HOST_DEVICE inline void backward_group(const GroupGradient<T>& at, int64_t n,
@@ -47,21 +55,29 @@ WKVQ_HOST_DEVICE inline void backward_group(const GroupGradient<T>& at, int64_t 
     const T position = (x[i] - p.minimum) / p.scale;
     const T q = plan.integers() ? round_half_even(position) + p.zero : position;
     const bool inside = q >= p.low && q <= p.high;
-    const T code = plan.integers() ? (inside ? q : (q < p.low ? p.low : p.high)) - p.zero
-                                   : nearest_element(position, plan.element);
+    const T code = plan.integers() && !by_inverse(plan.rule)
+                       ? (inside ? q : (q < p.low ? p.low : p.high)) - p.zero
+                       : nearest_level(x[i], p, plan);
     at.out[i] = inside ? at.grad[i] : T(0);
     grad_scale += at.grad[i] * (inside ? code - position : code);
-    if (!inside && plan.form == PlanForm::kMinimum) grad_minimum += at.grad[i];
+    if (!inside && plan.form == QuantForm::kMinimum) grad_minimum += at.grad[i];
   }
   if (plan.rule == ScaleRule::kOne) return;
+  if (plan.form == QuantForm::kMean) {
+    centre_gradient(at, n, high - p.minimum > p.minimum - low ? highest : lowest,
+                    (high - p.minimum > p.minimum - low ? grad_scale : -grad_scale) / p.high);
+    return;
+  }
   // A degenerate group has a constant scale. A scale that is rounded, if only to a power of two,
   // passes its gradient as if it were not.
-  const T gradient = high > low || plan.form != PlanForm::kMinimum
+  const T gradient = high > low || plan.form != QuantForm::kMinimum
                          ? grad_scale / static_cast<T>(plan.span())
                          : T(0);
-  if (plan.form == PlanForm::kSymmetric) {
+  if (is_symmetric(plan.form)) {
     const bool upper = high > -low;
-    range_gradient(at, upper ? highest : lowest, upper, upper ? gradient : -gradient);
+    const bool negative =
+        plan.rule == ScaleRule::kInverseSigned || plan.rule == ScaleRule::kInverseFitted || !upper;
+    range_gradient(at, upper ? highest : lowest, upper, negative ? -gradient : gradient);
     return;
   }
   const bool floor_is_zero = plan.include_zero && !(low < T(0));

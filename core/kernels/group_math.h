@@ -8,8 +8,8 @@
 namespace wkvq {
 namespace {
 
-/// What a group stores: x' = (q - zero) * scale + minimum. Form A uses zero, form B minimum, form C
-/// neither.
+/// What a group stores: x' = (q - zero) * scale + minimum. Form zero_point uses zero, minimum and
+/// mean use minimum, symmetric ones neither.
 template <class T>
 struct GroupParams {
   T scale;
@@ -17,6 +17,9 @@ struct GroupParams {
   T minimum;
   T low;   // lowest code or element
   T high;  // highest code or element
+  // What codes are found with where by_inverse(): both as they are before they are stored.
+  T inverse = T(0);
+  T origin = T(0);
 };
 
 /// float rounded to bfloat16 and back, half to even, kept finite.
@@ -43,15 +46,15 @@ WKVQ_HOST_DEVICE inline float to_float16(float x) {
 }
 
 template <class T>
-WKVQ_HOST_DEVICE inline T round_stored(T x, StoredScale stored) {
+WKVQ_HOST_DEVICE inline T round_stored(T x, ScaleDtype stored) {
   switch (stored) {
-    case StoredScale::kFloat32:
+    case ScaleDtype::kFloat32:
       return static_cast<T>(static_cast<float>(x));
-    case StoredScale::kFloat16:
+    case ScaleDtype::kFloat16:
       return static_cast<T>(to_float16(static_cast<float>(x)));
-    case StoredScale::kBfloat16:
+    case ScaleDtype::kBfloat16:
       return static_cast<T>(to_bfloat16(static_cast<float>(x)));
-    case StoredScale::kCompute:
+    case ScaleDtype::kCompute:
       break;
   }
   return x;
@@ -99,6 +102,9 @@ WKVQ_HOST_DEVICE inline T symmetric_scale(T m, const QuantPlan& plan) {
     case ScaleRule::kFourOverSix:
       return two_level_scale(m, largest, plan);
     case ScaleRule::kLargest:
+    case ScaleRule::kInverse:
+    case ScaleRule::kInverseSigned:
+    case ScaleRule::kInverseFitted:
       break;
   }
   return round_stored(m / largest, plan.stored);
@@ -108,7 +114,7 @@ WKVQ_HOST_DEVICE inline T symmetric_scale(T m, const QuantPlan& plan) {
 template <class T>
 WKVQ_HOST_DEVICE inline GroupParams<T> group_params(T lowest, T highest, const QuantPlan& plan) {
   GroupParams<T> p{T(1), T(0), T(0), T(0), static_cast<T>(plan.top())};
-  if (plan.form == PlanForm::kSymmetric) {
+  if (is_symmetric(plan.form)) {
     const T magnitude = highest > -lowest ? highest : -lowest;
     p.low = plan.integers() ? -p.high - T(1) : -p.high;
     if (magnitude > T(0)) p.scale = symmetric_scale(magnitude, plan);
@@ -120,7 +126,7 @@ WKVQ_HOST_DEVICE inline GroupParams<T> group_params(T lowest, T highest, const Q
     highest = highest > T(0) ? highest : T(0);
   }
   const T scale = round_stored((highest - lowest) / p.high, plan.stored);
-  if (plan.form == PlanForm::kMinimum) {
+  if (plan.form == QuantForm::kMinimum) {
     p.minimum = round_stored(lowest, plan.stored);
     if (scale > T(0)) p.scale = scale;
     return p;
@@ -151,9 +157,23 @@ WKVQ_HOST_DEVICE inline T decode_one(T q, const GroupParams<T>& p) {
   return (q - p.zero) * p.scale + p.minimum;
 }
 
+/// The level of a block of ggml: Q8_0 rounds halves away from 0, the others up.
+template <class T>
+WKVQ_HOST_DEVICE inline T inverse_level(T x, const GroupParams<T>& p, const QuantPlan& plan) {
+  const T level = (x - p.origin) * p.inverse;
+  if (!plan.integers())
+    return static_cast<T>(
+        table_value(plan.element.table, table_code(level, plan.element.table, true)));
+  if (plan.rule == ScaleRule::kInverse && is_symmetric(plan.form)) return round_half_away(level);
+  const T code = round_down(level + (T(0.5) - p.low)) + p.low;
+  if (code < p.low) return p.low;
+  return code > p.high ? p.high : code;
+}
+
 /// The same for the elements of a plan: a code of integers, a value of any other.
 template <class T>
 WKVQ_HOST_DEVICE inline T nearest_level(T x, const GroupParams<T>& p, const QuantPlan& plan) {
+  if (by_inverse(plan.rule)) return inverse_level(x, p, plan);
   return plan.integers() ? encode_one(x, p) : nearest_element(x / p.scale, plan.element);
 }
 
@@ -175,10 +195,66 @@ WKVQ_HOST_DEVICE inline T squared_error(const T* x, int64_t n, const GroupParams
   return sum;
 }
 
-/// group_params of a group of n elements, which some scale rules look at.
+/// Form mean of a group of n elements that span [lowest, highest].
+template <class T>
+WKVQ_HOST_DEVICE inline GroupParams<T> centred_params(const T* x, int64_t n, T lowest, T highest,
+                                                      const QuantPlan& plan) {
+  GroupParams<T> p{T(1), T(0), T(0), static_cast<T>(-plan.top()), static_cast<T>(plan.top())};
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]);
+  p.minimum = round_stored(static_cast<T>(sum / static_cast<double>(n)), plan.stored);
+  const T above = highest - p.minimum, below = p.minimum - lowest;
+  const T scale = round_stored((above > below ? above : below) / p.high, plan.stored);
+  if (scale > T(0)) p.scale = scale;
+  return p;
+}
+
+/// The value of the largest magnitude with its sign; of two the first.
+template <class T>
+WKVQ_HOST_DEVICE inline T signed_largest(const T* x, int64_t n, T lowest, T highest) {
+  if (highest != -lowest) return highest > -lowest ? highest : lowest;
+  for (int64_t i = 0; i < n; ++i)
+    if (x[i] == highest || x[i] == lowest) return x[i];
+  return highest;
+}
+
+/// A block of ggml (quantize_row_*_ref). A scale that is lost in storage is 0, as there.
+template <class T>
+WKVQ_HOST_DEVICE inline GroupParams<T> inverse_params(const T* x, int64_t n, T lowest, T highest,
+                                                      const QuantPlan& plan) {
+  GroupParams<T> p = group_params(lowest, highest, plan);
+  if (plan.form == QuantForm::kMinimum) {
+    const T scale = (highest - lowest) / p.high;
+    p.inverse = scale != T(0) ? T(1) / scale : T(0);
+    p.origin = lowest;
+    p.minimum = round_stored(lowest, plan.stored);  // the range is raw, whatever the plan says
+    p.scale = round_stored(scale, plan.stored);
+    return p;
+  }
+  const T span = static_cast<T>(plan.span());
+  const T extreme = signed_largest(x, n, lowest, highest);
+  T scale = plan.rule == ScaleRule::kInverse ? (extreme < T(0) ? -extreme : extreme) / span
+                                             : extreme / -span;
+  p.inverse = scale != T(0) ? T(1) / scale : T(0);
+  if (plan.rule == ScaleRule::kInverseFitted) {
+    T products = 0, squares = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const T level = inverse_level(x[i], p, plan), weight = x[i] * x[i];
+      products += weight * level * x[i];
+      squares += weight * level * level;
+    }
+    scale = squares > T(0) ? products / squares : T(0);
+  }
+  p.scale = round_stored(scale, plan.stored);
+  return p;
+}
+
+/// group_params of a group of n elements, which some forms and scale rules look at.
 template <class T>
 WKVQ_HOST_DEVICE inline GroupParams<T> params_of_group(const T* x, int64_t n, T lowest, T highest,
                                                        const QuantPlan& plan) {
+  if (plan.form == QuantForm::kMean) return centred_params(x, n, lowest, highest, plan);
+  if (by_inverse(plan.rule)) return inverse_params(x, n, lowest, highest, plan);
   const GroupParams<T> six = group_params(lowest, highest, plan);
   if (plan.rule != ScaleRule::kFourOverSix) return six;
   GroupParams<T> four = six;

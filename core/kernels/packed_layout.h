@@ -17,7 +17,7 @@ struct KvFormat {
   int64_t bits = 4;
   int64_t dim = 0;    ///< multiple of 32, at most kMaxHeadDim
   int64_t group = 0;  ///< multiple of 32 that divides dim, or 16, 32 or 64 along time
-  StoredScale stored = StoredScale::kFloat16;
+  ScaleDtype stored = ScaleDtype::kFloat16;
   bool is_key = true;
   bool along_time = false;
 
@@ -43,7 +43,7 @@ struct KvFormat {
 WKVQ_HOST_DEVICE inline QuantPlan append_plan(const KvFormat& format) {
   QuantPlan plan;
   plan.max_code = (int64_t{1} << format.bits) - 1;
-  plan.form = PlanForm::kMinimum;
+  plan.form = QuantForm::kMinimum;
   plan.stored = format.stored;
   plan.include_zero = false;
   return plan;

@@ -36,8 +36,8 @@ constexpr int64_t panel_words(int64_t bits, int64_t inner) {
   return inner * bits / 32 * kPanelLanes;
 }
 
-constexpr int64_t stored_scale_bytes(StoredScale stored) {
-  return stored == StoredScale::kFloat16 || stored == StoredScale::kBfloat16 ? 2 : 4;
+constexpr int64_t stored_scale_bytes(ScaleDtype stored) {
+  return stored == ScaleDtype::kFloat16 || stored == ScaleDtype::kBfloat16 ? 2 : 4;
 }
 
 namespace {
@@ -115,19 +115,19 @@ WKVQ_HOST_DEVICE inline uint16_t half_of_float(float x) {
   return static_cast<uint16_t>(sign | magnitude);
 }
 
-WKVQ_HOST_DEVICE inline float load_stored(const void* from, int64_t i, StoredScale stored) {
+WKVQ_HOST_DEVICE inline float load_stored(const void* from, int64_t i, ScaleDtype stored) {
   if (stored_scale_bytes(stored) == 4) return static_cast<const float*>(from)[i];
   const uint16_t half = static_cast<const uint16_t*>(from)[i];
-  if (stored == StoredScale::kFloat16) return float_of_half(half);
+  if (stored == ScaleDtype::kFloat16) return float_of_half(half);
   return float_of_bits(static_cast<uint32_t>(half) << 16);
 }
 
 /// `x` is a number that `stored` holds exactly.
-WKVQ_HOST_DEVICE inline void put_stored(void* to, int64_t i, float x, StoredScale stored) {
+WKVQ_HOST_DEVICE inline void put_stored(void* to, int64_t i, float x, ScaleDtype stored) {
   if (stored_scale_bytes(stored) == 4)
     static_cast<float*>(to)[i] = x;
   else
-    static_cast<uint16_t*>(to)[i] = stored == StoredScale::kFloat16
+    static_cast<uint16_t*>(to)[i] = stored == ScaleDtype::kFloat16
                                         ? half_of_float(x)
                                         : static_cast<uint16_t>(bits_of_float(x) >> 16);
 }

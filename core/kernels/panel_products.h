@@ -173,8 +173,8 @@ void for_row_blocks(int64_t rows, F&& f) {
 }
 
 /// Stored numbers [from, from + count) as floats.
-inline void load_all(const void* from, int64_t count, StoredScale stored, float* to) {
-  if (stored == StoredScale::kFloat16) {
+inline void load_all(const void* from, int64_t count, ScaleDtype stored, float* to) {
+  if (stored == ScaleDtype::kFloat16) {
     const uint16_t* halves = static_cast<const uint16_t*>(from);
     for (int64_t i = 0; i < count; ++i) to[i] = float_of_half(halves[i]);
     return;

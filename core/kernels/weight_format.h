@@ -8,8 +8,8 @@ namespace wkvq {
 struct WeightFormat {
   int64_t bits = 4, out = 0, in = 0;
   int64_t group = 0;  ///< multiple of 32, or at least `in`: one group a row
-  StoredScale stored = StoredScale::kFloat16;
-  PlanForm form = PlanForm::kZeroPoint;
+  ScaleDtype stored = ScaleDtype::kFloat16;
+  QuantForm form = QuantForm::kZeroPoint;
   bool wide_zero = false;  ///< zero points as float32; else in `bits` bits
 
   constexpr int64_t groups() const { return (in + group - 1) / group; }
@@ -18,8 +18,8 @@ struct WeightFormat {
   /// Bytes of the scales of one group of a panel, and of its zero points or minima.
   constexpr int64_t scale_bytes() const { return kPanelLanes * stored_scale_bytes(stored); }
   constexpr int64_t offset_bytes() const {
-    if (form == PlanForm::kSymmetric) return 0;
-    if (form == PlanForm::kMinimum) return scale_bytes();
+    if (form == QuantForm::kSymmetric) return 0;
+    if (form == QuantForm::kMinimum) return scale_bytes();
     return wide_zero ? kPanelLanes * 4 : kPanelLanes * bits / 8;
   }
   constexpr int64_t code_bytes() const { return panels() * panel_words(bits, padded_in()) * 4; }

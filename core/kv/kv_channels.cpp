@@ -32,7 +32,7 @@ ChannelTransform static_channels(const KvTensorOptions& options, const ChannelRa
   const at::Tensor half = (range.highest - range.lowest) / 2;
   const at::Tensor scale = half.pow(options.channel.exponent).clamp_min(kSmallestChannelScale);
   channels.scale = at::where(half > 0, scale, at::ones_like(scale));
-  if (!options.before_rope()) return channels;
+  if (!options.ties_pairs()) return channels;
   const int64_t pairs = channels.scale.size(1) / 2;
   channels.scale = over_pairs(
       (channels.scale.narrow(1, 0, pairs) * channels.scale.narrow(1, pairs, pairs)).sqrt());

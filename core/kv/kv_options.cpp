@@ -43,12 +43,12 @@ void check_time(const char* who, const KvTensorOptions& options, const KvViewOpt
 void check_grid(const char* who, const KvTensorOptions& options) {
   const bool is_static = options.range == KvRange::kStatic, nuq = options.grid == KvGrid::kNuq;
   const NumberFormat& format = number_format(options.format);
-  if (nuq && !format.integers())
+  if (nuq && !format.whole_numbers())
     config_error(
         "method.kv: format: {} of the {} with grid: nuq, whose codes are those of a codebook; "
         "expected one of the two",
         format.name, who);
-  if (is_static && !format.integers() && format.rule != ScaleRule::kLargest)
+  if (is_static && format.rule != ScaleRule::kLargest)
     config_error(
         "method.kv: format: {} of the {} with range: static, but its scales follow a rule of their "
         "own; expected range: dynamic",
@@ -73,7 +73,7 @@ void check_grid(const char* who, const KvTensorOptions& options) {
         "method.kv: channel: learned of the {} moves what range: static and grid: nuq are fitted "
         "to; expected channel: static or none, or range: dynamic and grid: uniform",
         who);
-  if ((is_static || nuq) && format.integers() && options.form != QuantForm::kMinimum)
+  if ((is_static || nuq) && format.whole_numbers() && options.form != QuantForm::kMinimum)
     config_error(
         "method.kv: range: static and grid: nuq of the {} know no other form; expected form: "
         "minimum",
@@ -90,6 +90,11 @@ void check_tensor(const char* who, const KvTensorOptions& options, const KvViewO
   if (options.before_rope() && std::string_view(who) == "values")
     config_error(
         "method.kv: rope: before of the values: only keys are rotated; expected it under key:");
+  if (!options.channel.tie_pairs && !options.before_rope())
+    config_error(
+        "method.kv: channel.tie_pairs: false of the {}, which are not keys before RoPE; expected "
+        "rope: before, or none",
+        who);
   if (options.identity()) return;
   check_grid(who, options);
   if (options.rotate == KvRotation::kHadamard && !is_power_of_two(model.head_dim))
@@ -117,6 +122,9 @@ void ChannelOptions::visit(OptionVisitor& v) {
            "subtract the middle of each channel's range");
   v.choice("scale", scale, {"none", "static", "learned"}, "divide by half of each channel's range");
   v("exponent", exponent, "power applied to the half range, 0 to 1");
+  // Written only where it says something: ids of runs from before it stay.
+  if (v.purpose() != OptionVisitor::Purpose::kWrite || !tie_pairs)
+    v("tie_pairs", tie_pairs, "keys before RoPE: the two channels of a pair share a scale");
   if (!(exponent >= 0 && exponent <= 1))
     v.reject("exponent", fmt::format("{}; expected 0 to 1", exponent));
 }
@@ -174,10 +182,28 @@ void KvOptions::visit(OptionVisitor& v) {
   if (!writing || key != both) v("key", key, "overrides for keys: any field of kv");
   if (!writing || value != both) v("value", value, "overrides for values: any field of kv");
   v("view", view, "which keys and values a query sees quantized");
+  // Written only where it says something: ids of runs from before it stay.
+  if (!writing || !exact_layers.empty())
+    v("exact_layers", exact_layers,
+      "blocks whose cache stays exact, from 0 on; -1 is the last one: [0, -1]");
+}
+
+KvOptions KvOptions::of_layer(int64_t layer, int64_t layers) const {
+  KvOptions options = *this;
+  for (const int64_t exact : exact_layers)
+    if (layer == (exact < 0 ? layers + exact : exact)) {
+      options.both.bits = options.key.bits = options.value.bits = 16;
+      options.both.format = options.key.format = options.value.format = FormatId::kInteger;
+    }
+  return options;
 }
 
 void check_kv_options(const KvOptions& options, const KvViewOptions& view,
                       const ModelConfig& model) {
+  for (const int64_t layer : options.exact_layers)
+    if (layer < -model.layers || layer >= model.layers)
+      config_error("method.kv: exact_layers: {} of a model of {} blocks; expected {} to {}", layer,
+                   model.layers, -model.layers, model.layers - 1);
   check_tensor("keys", options.key, view, model);
   check_tensor("values", options.value, view, model);
 }

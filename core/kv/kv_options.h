@@ -34,11 +34,12 @@ enum class KvRotation { kNone, kHadamard };
 /// Static per-channel transformation in front of the quantizer: x' = (x - shift) / scale, undone
 /// after it: WKVQuant's two-dimensional quantization. `static`: from calibration, shift = (max +
 /// min) / 2, scale = ((max - min) / 2)^exponent; `learned`: trained from there. Before RoPE the two
-/// channels of a pair share a scale, so that it commutes with the rotation.
+/// channels of a pair share a scale, unless they are not tied, so that it commutes with the rotation.
 struct ChannelOptions {
   ChannelMode shift = ChannelMode::kNone;
   ChannelMode scale = ChannelMode::kNone;
   double exponent = 0.5;
+  bool tie_pairs = true;  ///< read of keys before RoPE
 
   bool operator==(const ChannelOptions&) const = default;
   bool needs_statistics() const {
@@ -73,6 +74,8 @@ struct KvTensorOptions {
 
   bool identity() const { return bits == 16; }
   bool before_rope() const { return rope == KeyPoint::kBeforeRope; }
+  /// Whether the channels of a pair of RoPE share a scale.
+  bool ties_pairs() const { return before_rope() && channel.tie_pairs; }
   /// Whether the grid has parts fitted to calibration text: static ranges, a codebook.
   bool fits_grid() const {
     return !identity() && (range == KvRange::kStatic || grid == KvGrid::kNuq);
@@ -89,8 +92,11 @@ struct KvTensorOptions {
 struct KvOptions {
   KvTensorOptions both, key, value;
   KvViewOptions view;
+  std::vector<int64_t> exact_layers;  ///< whose cache stays exact; -1 is the last one
 
   void visit(OptionVisitor& v);
+  /// The options of block `layer` of `layers`: both sides have 16 bits where it stays exact.
+  KvOptions of_layer(int64_t layer, int64_t layers) const;
   bool identity() const { return key.identity() && value.identity(); }
   bool needs_statistics() const { return key.needs_statistics() || value.needs_statistics(); }
   bool fits_grid() const { return key.fits_grid() || value.fits_grid(); }

@@ -12,7 +12,7 @@ namespace wkvq {
 void ActivationOptions::visit(OptionVisitor& v) {
   const FormatFields before{format, form, {}, -1};
   visit_format(v, bits, format);
-  v.choice("form", form, quant_form_names(), kFormHelp);
+  v.choice("form", form, range_form_names(), kFormHelp);
   v.choice("scale", scale, {"token", "tensor"},
            "a range for every token as it comes, or one for all from calibration");
   const NumberFormat& row = number_format(format);

@@ -31,9 +31,10 @@ at::Tensor binary_exponents(const at::Tensor& size, const Element& element) {
   return exponent.masked_fill(size == 0, element.lowest_exponent);
 }
 
-at::Tensor normal_codes(const at::Tensor& levels) {
+at::Tensor table_codes(const at::Tensor& levels, const Element& element) {
+  const std::vector<double> values = element_values(element);
   std::vector<double> edges;
-  for (int i = 0; i < 15; ++i) edges.push_back((normal_value(i) + normal_value(i + 1)) / 2);
+  for (size_t i = 0; i + 1 < values.size(); ++i) edges.push_back((values[i] + values[i + 1]) / 2);
   const at::Tensor boundaries = at::tensor(edges, at::kDouble).to(levels.options());
   return at::bucketize(levels.contiguous(), boundaries, /*out_int32=*/true);
 }
@@ -42,8 +43,8 @@ at::Tensor normal_codes(const at::Tensor& levels) {
 
 std::vector<double> element_values(const Element& element) {
   std::vector<double> values;
-  if (element.kind == ElementKind::kNormal) {
-    for (int code = 0; code < 16; ++code) values.push_back(normal_value(code));
+  if (element.kind == ElementKind::kTable) {
+    for (int code = 0; code < 16; ++code) values.push_back(table_value(element.table, code));
     return values;
   }
   const int mantissa = element.mantissa_bits, half = 1 << magnitude_bits(element);
@@ -59,9 +60,10 @@ std::vector<double> element_values(const Element& element) {
 
 at::Tensor nearest_elements(const at::Tensor& levels, const QuantPlan& plan) {
   const Element& element = plan.element;
-  if (element.kind == ElementKind::kNormal)
-    return at::where(levels.isnan(), levels,
-                     looked_up(element_values(element), normal_codes(levels), levels.options()));
+  if (element.kind == ElementKind::kTable)
+    return at::where(
+        levels.isnan(), levels,
+        looked_up(element_values(element), table_codes(levels, element), levels.options()));
   const at::Tensor size = levels.abs().clamp_max(element.largest);
   const at::Tensor step = binary_exponents(size, element) - element.mantissa_bits;
   const at::Tensor rounded = scaled(scaled(size, -step).round_(), step);
@@ -70,7 +72,7 @@ at::Tensor nearest_elements(const at::Tensor& levels, const QuantPlan& plan) {
 
 at::Tensor element_codes(const at::Tensor& elements, const QuantPlan& plan) {
   const Element& element = plan.element;
-  if (element.kind == ElementKind::kNormal) return normal_codes(elements).to(at::kByte);
+  if (element.kind == ElementKind::kTable) return table_codes(elements, element).to(at::kByte);
   const at::Tensor size = elements.abs();
   const at::Tensor exponent = binary_exponents(size, element);
   const at::Tensor steps = scaled(size, element.mantissa_bits - exponent).to(at::kInt);

@@ -12,33 +12,6 @@ namespace wkvq {
 
 namespace {
 
-PlanForm plan_form(QuantForm form) {
-  switch (form) {
-    case QuantForm::kMinimum:
-      return PlanForm::kMinimum;
-    case QuantForm::kSymmetric:
-    case QuantForm::kFullRange:
-      return PlanForm::kSymmetric;
-    case QuantForm::kZeroPoint:
-      break;
-  }
-  return PlanForm::kZeroPoint;
-}
-
-StoredScale stored_scale(ScaleDtype dtype) {
-  switch (dtype) {
-    case ScaleDtype::kFloat32:
-      return StoredScale::kFloat32;
-    case ScaleDtype::kFloat16:
-      return StoredScale::kFloat16;
-    case ScaleDtype::kBfloat16:
-      return StoredScale::kBfloat16;
-    case ScaleDtype::kCompute:
-      break;
-  }
-  return StoredScale::kCompute;
-}
-
 /// The CPU, or kernels of a device.
 struct Place {
   at::Device device;
@@ -107,16 +80,16 @@ QuantPlan make_plan(const at::Tensor& x, const QuantSpec& spec) {
   const int64_t group = whole ? width : spec.group_size;
   TORCH_CHECK(group >= 1 && group <= width, "quantizer: group_size ", group,
               " does not fit rows of ", width);
-  QuantPlan plan{.rows = x.numel() / width,
-                 .width = width,
-                 .group = group,
-                 .max_code = spec.max_code(),
-                 .form = plan_form(spec.form),
-                 .stored = stored_scale(spec.scale_dtype),
-                 .include_zero = spec.range == QuantRange::kZeroIncluded,
-                 .half_step = spec.form == QuantForm::kFullRange,
-                 .element = format.element,
-                 .rule = format.rule};
+  QuantPlan plan{
+      .rows = x.numel() / width,
+      .width = width,
+      .group = group,
+      .max_code = spec.max_code(),
+      .form = spec.form,
+      .stored = format.scale_dtype == ScaleDtype::kCompute ? spec.scale_dtype : format.scale_dtype,
+      .include_zero = spec.range == QuantRange::kZeroIncluded,
+      .element = format.element,
+      .rule = format.rule};
   if (format.tensor_limit > 0) {
     const double largest = of_tensor(spec, x).tensor_largest;
     if (largest > 0) plan.tensor_factor = static_cast<float>(format.tensor_limit / largest);
@@ -173,10 +146,9 @@ at::Tensor decode_groups(const EncodedGroups& encoded, const QuantPlan& plan,
   const at::Tensor offset = encoded.offset.index_select(1, group_of);
   at::Tensor q = plan.integers() ? codes.to(scale.scalar_type())
                                  : elements_of(codes, plan, scale.scalar_type());
-  if (plan.integers() && plan.form == PlanForm::kSymmetric)
-    q = q - static_cast<double>(plan.max_code + 1);
+  if (plan.integers()) q = q + static_cast<double>(plan.lowest_code());
   const at::Tensor values =
-      plan.form == PlanForm::kZeroPoint ? (q - offset) * scale : q * scale + offset;
+      plan.form == QuantForm::kZeroPoint ? (q - offset) * scale : q * scale + offset;
   return values.reshape(encoded.codes.sizes()).to(dtype);
 }
 

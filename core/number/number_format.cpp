@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "core/base/error.h"
+#include "core/base/text/suggest.h"
+#include "core/base/text/visible_text.h"
+#include "core/number/format_names.h"
+
 namespace wkvq {
 
 namespace {
@@ -11,7 +16,8 @@ constexpr Element kE5m2{ElementKind::kFloat, 2, -14, 57344};
 constexpr Element kE3m2{ElementKind::kFloat, 2, -2, 28};
 constexpr Element kE2m3{ElementKind::kFloat, 3, 0, 7.5};
 constexpr Element kE2m1{ElementKind::kFloat, 1, 0, 6};
-constexpr Element kNf4{ElementKind::kNormal, 0, 0, 1};
+constexpr Element kNf4{ElementKind::kTable, 0, 0, 1, ElementTable::kNf4};
+constexpr Element kIq4Nl{ElementKind::kTable, 0, 0, 127, ElementTable::kIq4Nl};
 
 NumberFormat integers(const char* name, int64_t bits) {
   return {.name = name, .bits = bits, .help = "whole numbers, the long name of `bits`"};
@@ -47,6 +53,20 @@ NumberFormat two_levels(const char* name, ScaleRule rule, double limit, const ch
           .block = 16,
           .scale_bits = 8,
           .tensor_limit = limit,
+          .help = help};
+}
+
+/// ggml's blocks of 32 with a scale in float16, and a minimum where the form has one.
+NumberFormat ggml(const char* name, int64_t bits, ScaleRule rule, QuantForm form, const char* help,
+                  const Element& element = {}) {
+  return {.name = name,
+          .bits = bits,
+          .element = element,
+          .rule = rule,
+          .block = 32,
+          .scale_bits = 16,
+          .form = form,
+          .scale_dtype = ScaleDtype::kFloat16,
           .help = help};
 }
 
@@ -86,6 +106,13 @@ std::vector<NumberFormat> all_formats() {
           "nvfp4_4over6", ScaleRule::kFourOverSix, 256.0 * 6,
           "NVFP4 whose blocks take the better of largest/6 and largest/4 (arXiv 2512.02010)"),
       two_levels("nvfp4_cast", ScaleRule::kTwoLevels, 0, "NVFP4 with a tensor scale of 1"),
+      ggml("q8_0", 8, ScaleRule::kInverse, QuantForm::kSymmetric, "llama.cpp's Q8_0"),
+      ggml("q5_0", 5, ScaleRule::kInverseSigned, QuantForm::kSymmetric, "llama.cpp's Q5_0"),
+      ggml("q5_1", 5, ScaleRule::kInverse, QuantForm::kMinimum, "llama.cpp's Q5_1"),
+      ggml("q4_0", 4, ScaleRule::kInverseSigned, QuantForm::kSymmetric, "llama.cpp's Q4_0"),
+      ggml("q4_1", 4, ScaleRule::kInverse, QuantForm::kMinimum, "llama.cpp's Q4_1"),
+      ggml("iq4_nl", 4, ScaleRule::kInverseFitted, QuantForm::kSymmetric,
+           "llama.cpp's IQ4_NL: a table of 16 values", kIq4Nl),
   };
 }
 
@@ -106,6 +133,13 @@ const NumberFormat& number_format(FormatId id) {
   return number_formats().at(static_cast<size_t>(id));
 }
 
+FormatId format_named(const std::string& name) {
+  for (size_t i = 0; i < number_formats().size(); ++i)
+    if (name == number_formats()[i].name)
+      return number_formats()[i].whole_numbers() ? FormatId::kInteger : static_cast<FormatId>(i);
+  config_error("unknown number format '{}'{}", shown(name), suggestion(name, format_names()));
+}
+
 void visit_format(OptionVisitor& v, int64_t& bits, FormatId& format) {
   static const std::vector<std::string> names = format_names();
   const int64_t bits_before = bits;
@@ -121,7 +155,7 @@ void visit_format(OptionVisitor& v, int64_t& bits, FormatId& format) {
       v.reject("bits", fmt::format("{} beside format: {}, which has {}; expected one of the two",
                                    bits, given.name, given.bits));
     bits = given.bits;
-    if (given.integers()) format = FormatId::kInteger;
+    if (given.whole_numbers()) format = FormatId::kInteger;
   } else if (bits != bits_before && bits != given.bits) {
     format = FormatId::kInteger;  // bits of this level replace a format of the one above
   }

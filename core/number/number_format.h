@@ -19,9 +19,14 @@ struct NumberFormat {
   int64_t block = 0;        ///< elements that share a scale; 0: any group
   int64_t scale_bits = -1;  ///< of a stored scale; -1: those of scale_dtype
   double tensor_limit = 0;  ///< one more scale for the tensor: its largest magnitude becomes this
+  QuantForm form = QuantForm::kSymmetric;         ///< not read of whole_numbers()
+  ScaleDtype scale_dtype = ScaleDtype::kCompute;  ///< of scales with a type of their own
   const char* help = "";
 
-  bool integers() const { return element.kind == ElementKind::kInteger; }
+  /// Whether the name says no more than `bits`: form and scale are those of the options beside it.
+  bool whole_numbers() const {
+    return element.kind == ElementKind::kInteger && rule == ScaleRule::kLargest;
+  }
 };
 
 /// A place in number_formats(). kInteger: whole numbers of as many bits as `bits` says.

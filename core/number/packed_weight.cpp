@@ -13,8 +13,8 @@
 namespace wkvq {
 
 void check_packable(const QuantSpec& spec, int64_t in) {
-  if (spec.format != FormatId::kInteger)
-    config_error("packed weight: format {} is not supported; expected integers",
+  if (number_format(spec.format).element.kind != ElementKind::kInteger)
+    config_error("packed weight: format {} is not supported; expected whole numbers",
                  number_format(spec.format).name);
   if (!packable_bits(spec.bits))
     config_error("packed weight: {} bits are not supported; expected 2, 3, 4 or 8", spec.bits);
@@ -42,9 +42,9 @@ PackedWeight::PackedWeight(const Encoded& encoded, const QuantSpec& spec,
              .out = plan.rows,
              .in = plan.width,
              .group = plan.group,
-             .stored = plan.stored == StoredScale::kCompute ? StoredScale::kFloat32 : plan.stored,
-             .form = plan.form,
-             .wide_zero = plan.form == PlanForm::kZeroPoint && !plan.include_zero};
+             .stored = plan.stored == ScaleDtype::kCompute ? ScaleDtype::kFloat32 : plan.stored,
+             .form = is_symmetric(plan.form) ? QuantForm::kSymmetric : plan.form,
+             .wide_zero = plan.form == QuantForm::kZeroPoint && !plan.include_zero};
   data_ = at::zeros({format_.bytes()}, at::kByte);
   put_codes(encoded.groups.codes.cpu());
   put_grid(encoded.groups.scale.cpu(), encoded.groups.offset.cpu());
@@ -97,11 +97,11 @@ void PackedWeight::put_grid(const at::Tensor& scales_of, const at::Tensor& offse
          ++lane) {
       const int64_t from = (panel * kPanelLanes + lane) * format_.groups() + group;
       put_stored(scales + at * format_.scale_bytes(), lane, scale[from], format_.stored);
-      if (format_.form == PlanForm::kMinimum) put_stored(to, lane, offset[from], format_.stored);
-      if (format_.wide_zero) put_stored(to, lane, offset[from], StoredScale::kFloat32);
+      if (format_.form == QuantForm::kMinimum) put_stored(to, lane, offset[from], format_.stored);
+      if (format_.wide_zero) put_stored(to, lane, offset[from], ScaleDtype::kFloat32);
       zeros[static_cast<size_t>(lane)] = static_cast<uint8_t>(offset[from]);
     }
-    if (format_.form != PlanForm::kZeroPoint || format_.wide_zero) continue;
+    if (format_.form != QuantForm::kZeroPoint || format_.wide_zero) continue;
     const std::vector<uint8_t> stream = pack_codes(zeros, static_cast<int>(format_.bits));
     std::copy(stream.begin(), stream.end(), to);
   }

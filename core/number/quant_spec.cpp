@@ -7,7 +7,8 @@
 namespace wkvq {
 
 int64_t QuantSpec::max_code() const {
-  const int64_t magnitude_bits = is_symmetric(form) ? bits - 1 : bits;
+  const bool has_sign = is_symmetric(form) || form == QuantForm::kMean;
+  const int64_t magnitude_bits = has_sign ? bits - 1 : bits;
   return (int64_t{1} << magnitude_bits) - 1;
 }
 
@@ -22,7 +23,14 @@ const std::vector<std::string>& scale_dtype_names() {
 }
 
 const std::vector<std::string>& quant_form_names() {
-  static const std::vector<std::string> names{"zero_point", "minimum", "symmetric", "full_range"};
+  static const std::vector<std::string> names{"zero_point", "minimum", "symmetric", "full_range",
+                                              "mean"};
+  return names;
+}
+
+const std::vector<std::string>& range_form_names() {
+  static const std::vector<std::string> names(quant_form_names().begin(),
+                                              quant_form_names().end() - 1);
   return names;
 }
 
@@ -38,10 +46,11 @@ FormatFields settle_format(OptionVisitor& v, const FormatFields& read, const For
     return settled;
   }
   const NumberFormat& row = number_format(read.format);
-  if (read.form != before.form && read.form != QuantForm::kSymmetric)
-    v.reject("form", fmt::format("{} of format {}, which is symmetric; expected none",
-                                 quant_form_names()[static_cast<size_t>(read.form)], row.name));
-  settled.form = QuantForm::kSymmetric;
+  const auto name_of = [](QuantForm form) { return quant_form_names()[static_cast<size_t>(form)]; };
+  if (read.form != before.form && read.form != row.form)
+    v.reject("form", fmt::format("{} of format {}, which is {}; expected none", name_of(read.form),
+                                 row.name, name_of(row.form)));
+  settled.form = row.form;
   if (row.scale_bits >= 0 && read.scale_dtype != ScaleDtype::kCompute)
     v.reject("scale_dtype",
              fmt::format("{} of format {}, whose scales have a type of their own; expected none",
@@ -54,12 +63,22 @@ FormatFields settle_format(OptionVisitor& v, const FormatFields& read, const For
   return settled;
 }
 
+FormatFields in_format(FormatFields fields, FormatId format) {
+  const NumberFormat& row = number_format(format);
+  fields.format = format;
+  if (row.whole_numbers()) return fields;
+  fields.form = row.form;
+  if (row.block > 0) fields.group_size = row.block;
+  if (row.scale_bits >= 0) fields.scale_dtype = ScaleDtype::kCompute;
+  return fields;
+}
+
 void QuantSpec::visit(OptionVisitor& v) {
   const FormatFields before{format, form, scale_dtype, group_size};
   visit_format(v, bits, format);
   v("group_size", group_size, "inputs that share a scale; -1: the whole row");
   v("per_tensor", per_tensor, "one scale for the whole tensor");
-  v.choice("form", form, quant_form_names(), kFormHelp);
+  v.choice("form", form, range_form_names(), kFormHelp);
   v.choice("range", range, {"zero_included", "raw"},
            "zero_included: a group's range is widened to hold 0; raw: it is taken as it is");
   v.choice("scale_dtype", scale_dtype, scale_dtype_names(), "dtype of stored scales and minima");
@@ -99,7 +118,7 @@ double QuantSpec::bits_per_value(int64_t width, int64_t compute_bits) const {
   const int64_t scale =
       row.scale_bits >= 0 ? row.scale_bits : scale_bits(scale_dtype, compute_bits);
   const int64_t second = is_symmetric(form)                   ? 0
-                         : form == QuantForm::kMinimum        ? scale
+                         : form != QuantForm::kZeroPoint      ? scale
                          : range == QuantRange::kZeroIncluded ? bits
                                                               : 32;
   return static_cast<double>(bits) +

@@ -7,29 +7,9 @@
 
 namespace wkvq {
 
-/// The affine forms of a quantizer of integers with codes 0..n, n = 2^bits - 1 (form C: two's complement).
-///   zero_point (A):  s = (max - min) / n, z = round(-min / s)
-///                    q = clamp(round(x / s) + z, 0, n), x' = (q - z) s
-///   minimum (B):     s = (max - min) / n                                       (KIVI's form)
-///                    q = clamp(round((x - min) / s), 0, n), x' = q s + min
-///   symmetric (C):   s = max|x| / (2^(bits-1) - 1)
-///                    q = clamp(round(x / s), -2^(bits-1), 2^(bits-1) - 1), x' = q s
-///   full_range:      the same with s = max|x| / (2^(bits-1) - 1/2), so that every code is used: the
-///                    symmetric grid of llm-compressor and AutoGPTQ
-/// Rounding is half to even.
-enum class QuantForm { kZeroPoint, kMinimum, kSymmetric, kFullRange };
-
-/// Whether a grid lies around 0: it has neither zero points nor minima.
-constexpr bool is_symmetric(QuantForm form) {
-  return form == QuantForm::kSymmetric || form == QuantForm::kFullRange;
-}
-
 /// Whether the range of a group is widened to hold 0 (GPTQ; zero points then fit `bits` bits) or is
 /// raw.
 enum class QuantRange { kZeroIncluded, kRaw };
-
-/// The dtype that scales and minima are rounded to; kCompute keeps them as computed.
-enum class ScaleDtype { kCompute, kFloat32, kFloat16, kBfloat16 };
 
 /// How one tensor is quantized: a plain value. 16 bits is the identity, bit for bit.
 struct QuantSpec {
@@ -40,7 +20,7 @@ struct QuantSpec {
   QuantForm form = QuantForm::kZeroPoint;
   QuantRange range = QuantRange::kZeroIncluded;
   ScaleDtype scale_dtype = ScaleDtype::kCompute;
-  FormatId format = FormatId::kInteger;  ///< other formats are symmetric
+  FormatId format = FormatId::kInteger;  ///< others have a form of their own
   /// Largest magnitude of the whole tensor where what is quantized is a part of it, for formats
   /// with a scale of the tensor; 0: of what is quantized.
   double tensor_largest = 0;
@@ -63,6 +43,8 @@ void check_bits(OptionVisitor& v, const char* name, int64_t bits);
 
 const std::vector<std::string>& scale_dtype_names();
 const std::vector<std::string>& quant_form_names();
+/// Those of weights and activations, whose ranges may be clipped: all but mean.
+const std::vector<std::string>& range_form_names();
 
 /// A format and the options beside it that it may fix.
 struct FormatFields {
@@ -77,6 +59,9 @@ struct FormatFields {
 /// rejected. Integers over another format take back `defaults` where nothing was given.
 FormatFields settle_format(OptionVisitor& v, const FormatFields& read, const FormatFields& before,
                            const FormatFields& defaults);
+
+/// `fields` in another format: its form, and its block and type of scale where it has its own.
+FormatFields in_format(FormatFields fields, FormatId format);
 
 /// Bits of a stored scale.
 int64_t scale_bits(ScaleDtype dtype, int64_t compute_bits);

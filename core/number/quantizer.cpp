@@ -19,11 +19,11 @@ void save_plan(AutogradContext* context, const QuantPlan& plan) {
                                                      static_cast<int64_t>(plan.form),
                                                      static_cast<int64_t>(plan.stored),
                                                      plan.include_zero,
-                                                     plan.half_step,
                                                      static_cast<int64_t>(plan.element.kind),
                                                      plan.element.mantissa_bits,
                                                      plan.element.lowest_exponent,
-                                                     static_cast<int64_t>(plan.rule)};
+                                                     static_cast<int64_t>(plan.rule),
+                                                     static_cast<int64_t>(plan.element.table)};
   context->saved_data["reals"] = std::vector<double>{plan.element.largest, plan.tensor_factor};
 }
 
@@ -34,13 +34,12 @@ QuantPlan saved_plan(AutogradContext* context) {
           .width = saved[1],
           .group = saved[2],
           .max_code = saved[3],
-          .form = static_cast<PlanForm>(saved[4]),
-          .stored = static_cast<StoredScale>(saved[5]),
+          .form = static_cast<QuantForm>(saved[4]),
+          .stored = static_cast<ScaleDtype>(saved[5]),
           .include_zero = saved[6] != 0,
-          .half_step = saved[7] != 0,
-          .element = {static_cast<ElementKind>(saved[8]), static_cast<int>(saved[9]),
-                      static_cast<int>(saved[10]), reals[0]},
-          .rule = static_cast<ScaleRule>(saved[11]),
+          .element = {static_cast<ElementKind>(saved[7]), static_cast<int>(saved[8]),
+                      static_cast<int>(saved[9]), reals[0], static_cast<ElementTable>(saved[11])},
+          .rule = static_cast<ScaleRule>(saved[10]),
           .tensor_factor = reals[1]};
 }
 
@@ -93,24 +92,24 @@ GroupGrid group_grid(const at::Tensor& x, QuantSpec spec) {
 
 // The operations of group_math.h one by one, so that each rounds as it does there.
 at::Tensor GroupGrid::codes(const at::Tensor& x) const {
-  const auto top = static_cast<double>(plan.max_code);
   const at::Tensor wide = x.to(scale.scalar_type());
-  if (!plan.integers()) return nearest_elements(wide / scale, plan);
-  if (plan.form == PlanForm::kMinimum) return ((wide - offset) / scale).round_().clamp_(0, top);
-  if (plan.form == PlanForm::kSymmetric) return (wide / scale).round_().clamp_(-top - 1, top);
-  return (wide / scale).round_().add_(offset).clamp_(0, top);
+  // Scales of ggml's blocks may be 0: all codes then stand for 0.
+  const at::Tensor step = by_inverse(plan.rule) ? scale.masked_fill(scale == 0, 1) : scale;
+  if (!plan.integers()) return nearest_elements(wide / step, plan);
+  const auto low = static_cast<double>(plan.lowest_code()), top = plan.top();
+  if (plan.form == QuantForm::kZeroPoint)
+    return (wide / step).round_().add_(offset).clamp_(low, top);
+  return (is_symmetric(plan.form) ? wide / step : (wide - offset) / step).round_().clamp_(low, top);
 }
 
 at::Tensor GroupGrid::stored(const at::Tensor& codes) const {
   if (!plan.integers()) return element_codes(codes, plan);
-  const bool symmetric = plan.form == PlanForm::kSymmetric;
-  return (symmetric ? codes + static_cast<double>(plan.max_code + 1) : codes).to(at::kByte);
+  return (codes - static_cast<double>(plan.lowest_code())).to(at::kByte);
 }
 
 at::Tensor GroupGrid::values(const at::Tensor& codes) const {
-  if (plan.form == PlanForm::kMinimum) return codes * scale + offset;
-  if (plan.form == PlanForm::kSymmetric) return codes * scale;
-  return (codes - offset) * scale;
+  if (plan.form == QuantForm::kZeroPoint) return (codes - offset) * scale;
+  return is_symmetric(plan.form) ? codes * scale : codes * scale + offset;
 }
 
 }  // namespace wkvq

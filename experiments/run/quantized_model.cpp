@@ -96,7 +96,7 @@ std::vector<QuantizedBlock> packed_blocks(const PackedFile& file, const RunConfi
   check_packed_storage(config, config.method->kv().view, architecture);
   const SourceOptions& source = model.source->options();
   return file.blocks(
-      architecture, [&](int64_t layer) { return config.method->kv_of(layer); },
+      architecture, [&](int64_t layer) { return config.method->kv_of(layer, architecture); },
       at::TensorOptions().dtype(source.dtype).device(source.device));
 }
 
@@ -106,7 +106,8 @@ std::vector<QuantizedBlock> quantize_model(const QuantizationRequest& request,
   const ModelConfig& architecture = model.checkpoint->config();
   config.method->check(architecture);
   for (int64_t layer = 0; layer < architecture.layers; ++layer)
-    check_kv_options(config.method->kv_of(layer), config.method->kv().view, architecture);
+    check_kv_options(config.method->kv_of(layer, architecture), config.method->kv().view,
+                     architecture);
   const bool packed = request.storage == Storage::kPacked;
   if (packed) check_packed_storage(config, config.method->kv().view, architecture);
   std::filesystem::path from = config.calibration ? config.calibration->from : std::string();

@@ -22,7 +22,7 @@ StoredBits stored_bits(const Method& method, int64_t layer, const ModelConfig& m
   for (const LinearSpec& linear : kLinears)
     bits += elements_of(model, linear) *
             method.weight_bits(layer, linear.name, input_size(model, linear.input), compute_bits);
-  const KvOptions kv = method.kv_of(layer);
+  const KvOptions kv = method.kv_of(layer, model);
   return {.weight = bits / static_cast<double>(weight_elements(model)),
           .key = KvTensorCodec::stored_bits(kv.key, model, compute_bits),
           .value = KvTensorCodec::stored_bits(kv.value, model, compute_bits)};

@@ -56,7 +56,7 @@ std::vector<PreparedEvaluation> prepare_evaluations(const RunConfig& config, Ses
   for (const EvaluationEntry& entry : config.evaluations) {
     const KvViewOptions& view = config.view_of(entry);
     for (int64_t layer = 0; layer < architecture.layers; ++layer)
-      check_kv_options(config.method->kv_of(layer), view, architecture);
+      check_kv_options(config.method->kv_of(layer, architecture), view, architecture);
     if (entry.storage == Storage::kPacked) check_packed_storage(config, view, architecture);
     const PreparedTask& made = session.requests(config.model, entry);
     PreparedEvaluation one{

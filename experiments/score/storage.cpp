@@ -13,7 +13,7 @@ void check_packed_storage(const RunConfig& config, const KvViewOptions& view,
         "packed storage: dtype float64 is not supported; expected float32, bfloat16 or float16");
   config.method->check_packable(model);
   for (int64_t layer = 0; layer < model.layers; ++layer)
-    check_packable(config.method->kv_of(layer), view, model.head_dim);
+    check_packable(config.method->kv_of(layer, model), view, model.head_dim);
 }
 
 double weight_formula_bytes(const RunConfig& config, const ModelConfig& model) {

@@ -127,8 +127,10 @@ class ProbePass {
       const RequestBatch& batch = prepared_.batches[i];
       Stream stream{.full_precision = !probe, .name = prepared_.where()};
       if (probe)
-        stream.name += fmt::format(", {} of block {} at {} bits", probe->setting->part,
-                                   probe->layer, probe->setting->bits);
+        stream.name +=
+            fmt::format(", {} of block {} at {} bits{}{}", probe->setting->part, probe->layer,
+                        probe->setting->bits, probe->setting->format.empty() ? "" : " of ",
+                        probe->setting->format);
       fail_stream(source_, layer, stream,
                   {hidden[i], batch.view, batch.packed, batch.tokens, batch.requests}, *place);
     }
@@ -152,7 +154,7 @@ class ProbePass {
 /// The columns of /sensitivity, one row a probe.
 struct Table {
   std::vector<int64_t> block, bits, elements;
-  std::vector<std::string> part;
+  std::vector<std::string> part, format;
   std::vector<double> increase, error, kl, logit_error, output_error, stored;
 
   void add(const Probe& probe, const ModelConfig& model, const ClusteredMean& nll) {
@@ -161,6 +163,7 @@ struct Table {
     block.push_back(probe.layer);
     part.push_back(setting.part);
     bits.push_back(setting.bits);
+    format.push_back(setting.format);
     increase.push_back(nll.mean);
     error.push_back(nll.standard_error);
     logit_error.push_back(probe.errors.logits);
@@ -176,6 +179,8 @@ struct Table {
     recorder.column(group, "block", block);
     recorder.column(group, "part", part);
     recorder.column(group, "bits", bits);
+    if (std::ranges::any_of(format, [](const std::string& name) { return !name.empty(); }))
+      recorder.column(group, "format", format);
     recorder.column(group, "nll_increase", increase);
     recorder.column(group, "stderr", error);
     if (!kl.empty()) recorder.column(group, "kl", kl);

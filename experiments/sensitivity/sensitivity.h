@@ -10,9 +10,18 @@
 
 namespace wkvq {
 
-/// `sensitivity:` of a configuration: which parts of every block are probed, at which bits.
+/// One of `sensitivity.formats`: {format: mxfp4}.
+struct ProbedFormat {
+  std::string format;
+
+  void visit(OptionVisitor& v);
+};
+
+/// `sensitivity:` of a configuration: which parts of every block are probed, at which bits and in
+/// which formats.
 struct SensitivityOptions {
   std::vector<int64_t> bits{8, 4, 3, 2};
+  std::vector<ProbedFormat> formats;
   bool weights = true, keys = true, values = true;
 
   void visit(OptionVisitor& v);
@@ -22,6 +31,7 @@ struct SensitivityOptions {
 struct ProbeSetting {
   std::string part;  ///< weights, keys or values
   int64_t bits = 0;
+  std::string format;  ///< its name; empty: whole numbers
   RunConfig config;
 };
 
@@ -29,7 +39,7 @@ struct ProbeSetting {
 struct SensitivityPlan {
   RunConfig run;  ///< as the file has it
   SensitivityOptions options;
-  std::vector<ProbeSetting> settings;  ///< by part, then in the order of options.bits
+  std::vector<ProbeSetting> settings;  ///< by part, then in the order of options.bits and formats
 
   /// That of the run with its key `sensitivity`.
   std::string canonical_yaml() const;
@@ -40,7 +50,7 @@ struct SensitivityPlan {
 };
 
 /// Reads a run's configuration with its key `sensitivity` (absent: the defaults). A setting is the
-/// configuration with weight.bits, activation.bits, kv.key.bits and kv.value.bits replaced.
+/// configuration with bits or format of weight, activation, kv.key and kv.value replaced.
 /// ConfigError unless there is exactly one evaluation, of perplexity in one pass.
 SensitivityPlan read_sensitivity(const YamlNode& node);
 

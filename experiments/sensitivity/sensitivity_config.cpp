@@ -8,6 +8,7 @@
 #include "core/base/options/options_yaml.h"
 #include "core/base/yaml/yaml_path.h"
 #include "core/base/yaml/yaml_text.h"
+#include "core/number/format_names.h"
 #include "experiments/score/cost.h"
 #include "experiments/score/evaluation.h"
 #include "experiments/sensitivity/sensitivity.h"
@@ -18,16 +19,21 @@ namespace {
 
 constexpr const char* kSection = "sensitivity";
 
-void set_bits(YamlNode& config, const std::string& path, int64_t bits) {
-  assign(config, {YamlNode::scalar(path, false), YamlNode::scalar(std::to_string(bits), false)});
+void set(YamlNode& config, const std::string& path, const std::string& value) {
+  assign(config, {YamlNode::scalar(path, false), YamlNode::scalar(value, false)});
 }
 
-/// `config` with `part` at `bits` and all else at 16.
-RunConfig only_part(YamlNode config, const std::string& part, int64_t bits) {
-  set_bits(config, "method.weight.bits", part == "weights" ? bits : 16);
-  set_bits(config, "method.activation.bits", 16);
-  set_bits(config, "method.kv.key.bits", part == "keys" ? bits : 16);
-  set_bits(config, "method.kv.value.bits", part == "values" ? bits : 16);
+/// `config` with `part` at `bits`, or in `format` where it is named, and all else at 16.
+RunConfig only_part(YamlNode config, const std::string& part, int64_t bits,
+                    const std::string& format) {
+  set(config, "method.activation.bits", "16");
+  for (const auto& [path, name] : {std::pair{"method.weight", "weights"},
+                                   {"method.kv.key", "keys"},
+                                   {"method.kv.value", "values"}}) {
+    const bool named = part == name && !format.empty();
+    set(config, fmt::format("{}.{}", path, named ? "format" : "bits"),
+        named ? format : std::to_string(part == name ? bits : 16));
+  }
   return read_run_config(config);
 }
 
@@ -57,12 +63,25 @@ void require_perplexity(const RunConfig& run, const YamlNode& node) {
 
 }  // namespace
 
+void ProbedFormat::visit(OptionVisitor& v) {
+  v("format", format, "a number format; wkvq list formats");
+  if (v.purpose() == OptionVisitor::Purpose::kRead && format_named(format) == FormatId::kInteger)
+    v.reject("format", fmt::format("{}, which is whole numbers; expected it under bits", format));
+}
+
 void SensitivityOptions::visit(OptionVisitor& v) {
   v("bits", bits, "tried for every part of every block, 2 to 8");
+  // Written only where it says something: ids of runs from before it stay.
+  if (v.purpose() != OptionVisitor::Purpose::kWrite || !formats.empty())
+    v("formats", formats, "tried beside them: [{format: mxfp4}]");
   v("weights", weights, "probe the seven linears of each block");
   v("keys", keys, "probe the keys of each block");
   v("values", values, "probe the values of each block");
-  if (bits.empty()) v.reject("bits", "expected at least one number of bits");
+  if (bits.empty() && formats.empty())
+    v.reject("bits", "expected at least one number of bits, or formats");
+  std::set<std::string> names;
+  for (const ProbedFormat& probed : formats)
+    if (!names.insert(probed.format).second) v.reject("formats", "expected every format once");
   for (const int64_t b : bits)
     if (b < 2 || b > 8) v.reject("bits", fmt::format("{} bits; expected 2 to 8", b));
   if (std::set<int64_t>(bits.begin(), bits.end()).size() != bits.size())
@@ -95,7 +114,12 @@ SensitivityPlan read_sensitivity(const YamlNode& node) {
   require_perplexity(plan.run, config);
   const auto add = [&](bool wanted, const char* part) {
     for (const int64_t bits : plan.options.bits)
-      if (wanted) plan.settings.push_back({part, bits, only_part(config, part, bits)});
+      if (wanted) plan.settings.push_back({part, bits, "", only_part(config, part, bits, "")});
+    for (const auto& [format] : plan.options.formats) {
+      const int64_t bits = number_format(format_named(format)).bits;
+      if (wanted)
+        plan.settings.push_back({part, bits, format, only_part(config, part, bits, format)});
+    }
   };
   add(plan.options.weights, "weights");
   add(plan.options.keys, "keys");

@@ -86,7 +86,7 @@ void LearnedBlock::add_channels(const std::string& side, const KvTensorOptions& 
   const double rate = options_.training.channel_rate;
   if (options.channel.scale == ChannelMode::kLearned) {
     at::Tensor scale = initial.scale.log();
-    if (options.before_rope()) scale = scale.narrow(1, 0, model_.head_dim / 2);
+    if (options.ties_pairs()) scale = scale.narrow(1, 0, model_.head_dim / 2);
     add(side + ".log_scale", scale, rate);
   }
   if (options.channel.shift == ChannelMode::kLearned) {

@@ -114,7 +114,10 @@ MethodMemory LearnedMethod::calibration_memory(const ModelConfig& model,
 }
 
 void LearnedMethod::calibrate(BlockContext& context, Recorder& recorder) {
-  const LearnedOptions options{weight_, activation_, kv_, learn_, training_};
+  const LearnedOptions options{weight_, activation_, kv_of(context.layer, context.model), learn_,
+                               training_};
+  if (const std::string open = not_stated(); context.layer == 0 && !open.empty())
+    recorder.attribute("/calibration", "not_stated", open);
   BlockWeights full = context.block.weights;
   LearnedBlock block(context, options);
   const auto stored = context.learned ? context.learned->load(context.layer) : std::nullopt;

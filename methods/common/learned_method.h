@@ -5,7 +5,7 @@
 
 namespace wkvq {
 
-/// A method that trains each block: OmniQuant and WKVQuant are two sets of defaults of it.
+/// A method that trains each block: OmniQuant and WKVQuant are sets of defaults of it.
 class LearnedMethod : public WeightMethod {
  public:
   CalibrationNeeds calibration_needs() const final { return CalibrationNeeds::kBothChains; }
@@ -20,6 +20,8 @@ class LearnedMethod : public WeightMethod {
  protected:
   void visit_own(OptionVisitor& v) final;
   bool learns_channels() const final { return true; }
+  /// What the publication leaves open and these defaults decide; written to the run file.
+  virtual std::string not_stated() const { return {}; }
 
   LearnedSwitches learn_;
   LossOptions loss_;

@@ -135,7 +135,7 @@ void WeightMethod::calibrate(BlockContext& context, Recorder& recorder) {
     const double top = largest.contains(name) ? largest[name].max().item<double>() : 0;
     linear.input = ActivationQuantizer(activation_, top);
   });
-  const KvOptions kv = kv_of(context.layer);
+  const KvOptions kv = kv_of(context.layer, context.model);
   KvRanges ranges;
   if (kv.needs_statistics()) ranges = collect_kv_ranges(context, kv);
   const KvChannels channels{static_channels(kv.key, ranges.key),

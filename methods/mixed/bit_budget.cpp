@@ -73,8 +73,13 @@ BitBudget::BitBudget(const BudgetOptions& options)
   const auto bits = column<int64_t>(file, "bits");
   const auto elements = column<int64_t>(file, "elements");
   const auto loss = column<double>(file, measure_);
+  // Files from before formats were probed have whole numbers alone.
+  const auto format = missing(file.datasets(kRows), "format")
+                          ? std::vector<std::string>(block.size())
+                          : column<std::string>(file, "format");
   if (part.size() != block.size() || bits.size() != block.size() ||
-      elements.size() != block.size() || loss.size() != block.size())
+      elements.size() != block.size() || loss.size() != block.size() ||
+      format.size() != block.size())
     config_error("'{}': the columns of {} differ in length", from_, kRows);
   Parts weights, cache;
   for (size_t i = 0; i < block.size(); ++i) {
@@ -82,7 +87,7 @@ BitBudget::BitBudget(const BudgetOptions& options)
       config_error("'{}': row {} of {} is no measurement", from_, i, kRows);
     BitPlace& place = (part[i] == "weights" ? weights : cache)[{block[i], part[i]}];
     place.elements = elements[i];
-    place.choices.push_back({bits[i], loss[i]});
+    place.choices.push_back({bits[i], loss[i], format[i]});
   }
   if (options.average_weight_bits > 0) pick(weights, "weights", options.average_weight_bits);
   if (options.average_kv_bits > 0) pick(cache, "kv", options.average_kv_bits);
@@ -105,15 +110,15 @@ void BitBudget::pick(const Parts& parts, const std::string& name, double average
   front.picked = *best;
   size_t i = 0;
   for (const auto& [key, place] : parts) {
-    bits_[key] = place.choices[best->choices[i]].bits;
+    picked_[key] = place.choices[best->choices[i]];
     ++i;
   }
   fronts_[name] = std::move(front);
 }
 
-int64_t BitBudget::bits(int64_t layer, const std::string& part) const {
-  const auto found = bits_.find({layer, part});
-  return found == bits_.end() ? 0 : found->second;
+const BitChoice* BitBudget::picked(int64_t layer, const std::string& part) const {
+  const auto found = picked_.find({layer, part});
+  return found == picked_.end() ? nullptr : &found->second;
 }
 
 void BitBudget::require_model(const std::string& fingerprint) const {

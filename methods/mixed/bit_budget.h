@@ -32,8 +32,8 @@ class BitBudget {
   /// ConfigError where the file is no sensitivity run, lacks a part, or reaches no average as low.
   explicit BitBudget(const BudgetOptions& options);
 
-  /// Bits of `part` ("weights", "keys", "values") of a block; 0 where none were picked.
-  int64_t bits(int64_t layer, const std::string& part) const;
+  /// What was picked for `part` ("weights", "keys", "values") of a block; null where nothing was.
+  const BitChoice* picked(int64_t layer, const std::string& part) const;
   /// Run id of the file; empty without one.
   const std::string& run_id() const { return run_id_; }
   /// ConfigError where the file is of another model.
@@ -52,7 +52,7 @@ class BitBudget {
   void pick(const Parts& parts, const std::string& name, double average_bits);
 
   std::string from_, run_id_, model_fingerprint_, measure_;
-  std::map<std::pair<int64_t, std::string>, int64_t> bits_;
+  std::map<std::pair<int64_t, std::string>, BitChoice> picked_;
   std::map<std::string, Front> fronts_;  ///< by name: weights, kv
 };
 

@@ -1,14 +1,16 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace wkvq {
 
-/// What `bits` at one place cost in quality.
+/// What a number format of `bits` at one place costs in quality.
 struct BitChoice {
   int64_t bits = 0;
   double loss = 0;
+  std::string format = {};  ///< its name; empty: whole numbers
 };
 
 /// A place of `elements` stored values and the bits it may have; one of `choices` is taken.

@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/calibrate/statistics.h"
 #include "core/device/torch_headers.h"
+#include "core/number/format_names.h"
 #include "methods/gptq/gptq.h"
 #include "methods/gptq/hessians.h"
 
@@ -32,13 +33,25 @@ std::vector<std::string> places_of_block() {
   return places;
 }
 
+/// Of weights, keys or values, whose other options are those of integers.
+template <class Options>
+void put_format(Options& options, const PlaceFormat& place) {
+  const FormatFields fields = in_format(
+      {options.format, options.form, options.scale_dtype, options.group_size}, place.format);
+  options.bits = place.bits;
+  options.format = fields.format;
+  options.form = fields.form;
+  options.scale_dtype = fields.scale_dtype;
+  options.group_size = fields.group_size;
+}
+
 }  // namespace
 
 void BitRule::visit(OptionVisitor& v) {
   v("match", match, "shell pattern over places: block_00/q_proj, block_*/key, */value");
-  v("bits", bits, "2 to 8; 16: no quantization");
+  visit_format(v, place.bits, place.format);
   if (match.empty()) v.reject("match", "missing; expected a pattern such as 'block_*/key'");
-  check_bits(v, "bits", bits);
+  check_bits(v, "bits", place.bits);
 }
 
 std::string Mixed::summary() const {
@@ -48,7 +61,10 @@ std::string Mixed::summary() const {
 void Mixed::visit_own(OptionVisitor& v) {
   if (weight_.format != FormatId::kInteger || kv_.key.format != FormatId::kInteger ||
       kv_.value.format != FormatId::kInteger)
-    v.reject("", "formats other than integers with bits by place; expected bits alone");
+    v.reject("", "formats other than integers beside bits by place; expected them in rules");
+  if (!kv_.exact_layers.empty())
+    v.reject("kv.exact_layers",
+             "beside rules; expected a rule such as {match: block_00/*, bits: 16}");
   rounding_.visit(v);
   v("rules", rules_, "a list of bits by name of place; the last match wins, over the budget too");
   v("budget", budget_options_, "pick bits that minimize the sum of measured NLL increases");
@@ -60,25 +76,26 @@ void Mixed::visit_own(OptionVisitor& v) {
   }
 }
 
-int64_t Mixed::bits_of(int64_t layer, const std::string& place, int64_t otherwise) const {
+PlaceFormat Mixed::format_of(int64_t layer, const std::string& place, int64_t otherwise) const {
   const std::string name = place_name(layer, place);
   for (auto rule = rules_.rbegin(); rule != rules_.rend(); ++rule)
-    if (matches(*rule, name)) return rule->bits;
+    if (matches(*rule, name)) return rule->place;
   const char* part = place == "key" ? "keys" : place == "value" ? "values" : "weights";
-  const int64_t picked = budget_.bits(layer, part);
-  return picked > 0 ? picked : otherwise;
+  const BitChoice* picked = budget_.picked(layer, part);
+  if (!picked) return {otherwise};
+  return {picked->bits, picked->format.empty() ? FormatId::kInteger : format_named(picked->format)};
 }
 
 QuantSpec Mixed::weight_of(int64_t layer, const std::string& linear) const {
   QuantSpec spec = weight_;
-  spec.bits = bits_of(layer, linear, spec.bits);
+  put_format(spec, format_of(layer, linear, spec.bits));
   return spec;
 }
 
-KvOptions Mixed::kv_of(int64_t layer) const {
+KvOptions Mixed::kv_of(int64_t layer, const ModelConfig& /*model*/) const {
   KvOptions kv = kv_;
-  kv.key.bits = bits_of(layer, "key", kv.key.bits);
-  kv.value.bits = bits_of(layer, "value", kv.value.bits);
+  put_format(kv.key, format_of(layer, "key", kv.key.bits));
+  put_format(kv.value, format_of(layer, "value", kv.value.bits));
   return kv;
 }
 
@@ -117,19 +134,27 @@ std::vector<std::string> Mixed::input_identities(const std::string& model_finger
 void Mixed::calibrate(BlockContext& context, Recorder& recorder) {
   WeightMethod::calibrate(context, recorder);
   if (context.layer != 0) return;
-  std::vector<std::string> names;
+  std::vector<std::string> names, formats;
   std::vector<int64_t> bits;
   for (int64_t layer = 0; layer < context.model.layers; ++layer) {
-    const KvOptions kv = kv_of(layer);
+    const KvOptions kv = kv_of(layer, context.model);
     for (const std::string& place : places_of_block()) {
+      const QuantSpec weight =
+          place == "key" || place == "value" ? QuantSpec{} : weight_of(layer, place);
+      const bool key = place == "key", value = place == "value";
       names.push_back(place_name(layer, place));
-      bits.push_back(place == "key"     ? kv.key.bits
-                     : place == "value" ? kv.value.bits
-                                        : weight_of(layer, place).bits);
+      bits.push_back(key ? kv.key.bits : value ? kv.value.bits : weight.bits);
+      formats.emplace_back(number_format(key     ? kv.key.format
+                                         : value ? kv.value.format
+                                                 : weight.format)
+                               .name);
     }
   }
   recorder.column("/calibration/bits", "place", names);
   recorder.column("/calibration/bits", "bits", bits);
+  if (std::ranges::any_of(
+          rules_, [](const BitRule& rule) { return rule.place.format != FormatId::kInteger; }))
+    recorder.column("/calibration/bits", "format", formats);
   budget_.record(recorder);
 }
 

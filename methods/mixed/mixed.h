@@ -6,10 +6,16 @@
 
 namespace wkvq {
 
-/// One of `rules:`: the bits of every place whose name matches a shell pattern (*, ?, [abc]).
+/// What is stored at a place.
+struct PlaceFormat {
+  int64_t bits = 0;
+  FormatId format = FormatId::kInteger;
+};
+
+/// One of `rules:`: bits or format of every place whose name matches a shell pattern (*, ?, [abc]).
 struct BitRule {
   std::string match;
-  int64_t bits = 0;
+  PlaceFormat place;
 
   void visit(OptionVisitor& v);
 };
@@ -20,7 +26,7 @@ struct BitRule {
 class Mixed final : public WeightMethod {
  public:
   std::string summary() const override;
-  KvOptions kv_of(int64_t layer) const override;
+  KvOptions kv_of(int64_t layer, const ModelConfig& model) const override;
   CalibrationNeeds calibration_needs() const override;
   void check(const ModelConfig& model) const override;
   void check_packable(const ModelConfig& model) const override;
@@ -37,7 +43,8 @@ class Mixed final : public WeightMethod {
   void round(BlockContext& context, Recorder& recorder) override;
 
  private:
-  int64_t bits_of(int64_t layer, const std::string& place, int64_t otherwise) const;
+  /// `otherwise` where no rule and no budget says anything.
+  PlaceFormat format_of(int64_t layer, const std::string& place, int64_t otherwise) const;
 
   RoundingOptions rounding_;
   std::vector<BitRule> rules_;

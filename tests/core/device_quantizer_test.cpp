@@ -11,18 +11,18 @@ namespace {
 std::vector<QuantSpec> specs() {
   std::vector<QuantSpec> all;
   for (const int64_t bits : {2, 4, 8})
-    for (const QuantForm form :
-         {QuantForm::kZeroPoint, QuantForm::kMinimum, QuantForm::kSymmetric, QuantForm::kFullRange})
+    for (const QuantForm form : {QuantForm::kZeroPoint, QuantForm::kMinimum, QuantForm::kSymmetric,
+                                 QuantForm::kFullRange, QuantForm::kMean})
       for (const QuantRange range : {QuantRange::kRaw, QuantRange::kZeroIncluded})
         for (const ScaleDtype scale : {ScaleDtype::kCompute, ScaleDtype::kFloat16})
           all.push_back(
               {.bits = bits, .group_size = 64, .form = form, .range = range, .scale_dtype = scale});
   for (size_t i = 0; i < number_formats().size(); ++i) {
     const NumberFormat& format = number_formats()[i];
-    if (format.integers()) continue;
+    if (format.whole_numbers()) continue;
     all.push_back({.bits = format.bits,
                    .group_size = format.block > 0 ? format.block : 64,
-                   .form = QuantForm::kSymmetric,
+                   .form = format.form,
                    .format = static_cast<FormatId>(i)});
   }
   return all;

@@ -29,15 +29,16 @@ QuantSpec spec_of(const std::string& name, int64_t group = -1) {
   const NumberFormat& format = number_format(id);
   return {.bits = format.bits,
           .group_size = format.block > 0 ? format.block : group,
-          .form = QuantForm::kSymmetric,
+          .form = format.form,
           .format = id};
 }
 
-/// Every format but integers.
+/// Every format whose codes are those nearest on the grid of its stored scale: all but integers
+/// and ggml's blocks.
 std::vector<const NumberFormat*> elements() {
   std::vector<const NumberFormat*> all;
   for (const NumberFormat& format : number_formats())
-    if (!format.integers()) all.push_back(&format);
+    if (!format.whole_numbers() && !by_inverse(format.rule)) all.push_back(&format);
   return all;
 }
 

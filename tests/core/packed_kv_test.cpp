@@ -79,8 +79,8 @@ TEST_CASE("packed kv: every float16 and bfloat16 is stored exactly") {
   uint16_t stored[2];
   for (const float x : {1.0F, -3.140625F, 1e-40F, 65280.0F}) {
     const float rounded = static_cast<float>(c10::BFloat16(x));
-    put_stored(stored, 1, rounded, StoredScale::kBfloat16);
-    REQUIRE(load_stored(stored, 1, StoredScale::kBfloat16) == rounded);
+    put_stored(stored, 1, rounded, ScaleDtype::kBfloat16);
+    REQUIRE(load_stored(stored, 1, ScaleDtype::kBfloat16) == rounded);
   }
 }
 

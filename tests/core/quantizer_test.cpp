@@ -16,13 +16,17 @@ std::vector<double> values(const at::Tensor& x) {
   return {y.const_data_ptr<double>(), y.const_data_ptr<double>() + y.numel()};
 }
 
-/// Form A, B or C written with ATen alone, one group a row: the independent reference of the
-/// kernel.
+/// The forms written with ATen alone, one group a row: the independent reference of the kernel.
 at::Tensor composite(const at::Tensor& x, const QuantSpec& spec, bool straight_through) {
   const double n = static_cast<double>(spec.max_code());
   const auto round = [&](const at::Tensor& t) {
     return straight_through ? t + (at::round(t) - t).detach() : at::round(t);
   };
+  if (spec.form == QuantForm::kMean) {
+    const at::Tensor mean = x.mean(-1, true);
+    const at::Tensor s = (x - mean).abs().amax(-1, true) / n;
+    return round((x - mean) / s) * s + mean;
+  }
   at::Tensor low = x.amin(-1, true), high = x.amax(-1, true);
   if (spec.form == QuantForm::kSymmetric) {
     const at::Tensor s = at::maximum(high, -low) / n;
@@ -65,6 +69,30 @@ TEST_CASE("quantizer: full range by hand") {
   fake_quantize(x, spec).backward(row({1, 1}));
   CHECK(values(x.grad())[0] == Approx((3 + (1 - 1.45)) / 3.5));
   CHECK(values(x.grad())[1] == 1);
+}
+
+TEST_CASE("quantizer: the mean form by hand") {
+  // Mean 3, largest deviation 3: three steps of 1 on either side.
+  const QuantSpec spec = spec_of(3, QuantForm::kMean);
+  const at::Tensor x = row({1, 2.4, 2.6, 6});
+  CHECK(values(fake_quantize(x, spec)) == std::vector<double>{1, 2, 3, 6});
+  const Encoded encoded = encode(x, spec);
+  CHECK(values(encoded.groups.codes) == std::vector<double>{1, 2, 3, 6});
+  CHECK(values(encoded.groups.offset) == std::vector<double>{3});
+  CHECK(at::equal(decode(encoded), fake_quantize(x, spec)));
+  CHECK(values(fake_quantize(row({-2, -2}), spec)) == std::vector<double>{-2, -2});
+  // It moves along with what it holds, and a scale and a mean are stored.
+  CHECK(values(fake_quantize(x + 8, spec)) == std::vector<double>{9, 10, 11, 14});
+  CHECK(spec.bits_per_value(64, 16) == 3 + 32.0 / 64);
+  const GroupGrid grid = group_grid(x, spec);
+  CHECK(at::equal(grid.nearest(x.t()).t(), fake_quantize(x, spec)));
+  CHECK(at::equal(grid.stored(grid.codes(x.t())).t(), encoded.groups.codes));
+  // The mean is rounded to the dtype of scales before deviations are taken from it.
+  QuantSpec half = spec;
+  half.scale_dtype = ScaleDtype::kFloat16;
+  const at::Tensor far = row({2049, 2050}, at::kFloat);  // mean 2049.5, in float16 2050
+  CHECK(values(encode(far, half).groups.offset) == std::vector<double>{2050});
+  CHECK(values(fake_quantize(far, half))[1] == 2050);
 }
 
 TEST_CASE("quantizer: zero point of form A by hand") {
@@ -185,7 +213,8 @@ TEST_CASE("quantizer: stored scales are rounded to their dtype") {
 
 TEST_CASE("quantizer: gradient equals the straight-through composite") {
   at::manual_seed(6);
-  for (const auto form : {QuantForm::kZeroPoint, QuantForm::kMinimum, QuantForm::kSymmetric}) {
+  for (const auto form :
+       {QuantForm::kZeroPoint, QuantForm::kMinimum, QuantForm::kSymmetric, QuantForm::kMean}) {
     for (const auto range : {QuantRange::kRaw, QuantRange::kZeroIncluded}) {
       const QuantSpec spec = spec_of(3, form, range);
       const at::Tensor x =

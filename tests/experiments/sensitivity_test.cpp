@@ -99,6 +99,34 @@ TEST_CASE("sensitivity: a probe equals a run whose rules quantize just that part
   }
 }
 
+TEST_CASE("sensitivity: formats are probed beside bits, and a budget picks among both") {
+  const test::MemoryRecorder recorder = probes(config(
+      "{name: rtn, weight: {bits: 4, group_size: 64}, kv: {bits: 4}}",
+      "sensitivity: {bits: [4], formats: [{format: q4_0}, {format: fp8_e4m3_cast}], weights: "
+      "false, values: false}\n"));
+  const auto format = column<std::string>(recorder, "/sensitivity/format");
+  const auto bits = column<int64_t>(recorder, "/sensitivity/bits");
+  const auto stored = column<double>(recorder, "/sensitivity/stored_bits");
+  const auto increase = column<double>(recorder, "/sensitivity/nll_increase");
+  REQUIRE(format.size() == 6 * 3);
+  CHECK((format[0].empty() && format[1] == "q4_0" && format[2] == "fp8_e4m3_cast"));
+  CHECK((bits[0] == 4 && bits[1] == 4 && bits[2] == 8));
+  CHECK((stored[1] == 4.5 && stored[2] == 8));
+  // As a rule of `mixed` that names the format; the same operations, no tolerance.
+  const std::vector<double> exact = run_nll(config(fmt::format("{{name: rtn, {}}}", kGrids)));
+  const std::vector<double> nll = run_nll(config(
+      fmt::format("{{name: mixed, {}, rules: [{{match: block_00/key, format: q4_0}}]}}", kGrids)));
+  std::vector<std::vector<double>> paired(3);
+  REQUIRE(nll.size() == 3 * 47);
+  for (size_t j = 0; j < nll.size(); ++j) paired[j / 47].push_back(nll[j] - exact[j]);
+  CHECK(increase[1] == clustered_mean(paired).mean);
+  CHECK(increase[1] != increase[0]);
+  for (const char* wrong : {"{format: int4}", "{format: int9}", "{format: q4_0}, {format: q4_0}"})
+    CHECK_THROWS_AS(plan_of(config("{name: rtn, kv: {bits: 4}}",
+                                   fmt::format("sensitivity: {{formats: [{}]}}\n", wrong))),
+                    ConfigError);
+}
+
 TEST_CASE("sensitivity: which errors a part causes, and what it stores") {
   const test::MemoryRecorder recorder =
       probes(config("{name: rtn, weight: {group_size: 64}, kv: {scale_dtype: float16}}",
@@ -173,7 +201,7 @@ TEST_CASE("sensitivity: the command writes one run file, from which mixed picks 
   CHECK(fingerprints_of(run, session).data.front() == id);
   int64_t total = 0;
   for (int64_t layer = 0; layer < 6; ++layer)
-    total += run.method->kv_of(layer).key.bits + run.method->kv_of(layer).value.bits;
+    total += run.method->kv_of(layer, {}).key.bits + run.method->kv_of(layer, {}).value.bits;
   CHECK(total <= 3 * 12);
   test::MemoryRecorder recorder;
   execute_run(run, session, recorder);

@@ -32,12 +32,21 @@ double brute_force(const std::vector<BitPlace>& places, int64_t budget) {
   return best;
 }
 
+const ModelConfig model{};  // bits by place do not depend on it
+
 struct SensitivityRow {
   int64_t block;
   std::string part;
   int64_t bits;
   double nll_increase;
+  std::string format = {};
 };
+
+/// 0 where nothing was picked.
+int64_t bits_of(const BitBudget& budget, int64_t layer, const std::string& part) {
+  const BitChoice* picked = budget.picked(layer, part);
+  return picked ? picked->bits : 0;
+}
 
 /// A run file as `wkvq sensitivity` writes it, 10 elements a place.
 std::filesystem::path write_sensitivity(const std::filesystem::path& path,
@@ -46,9 +55,10 @@ std::filesystem::path write_sensitivity(const std::filesystem::path& path,
   RunFileWriter writer(path, {"sensitivity-1", "demo", "model: {path: m}\n"});
   writer.attribute("/", "model_fingerprint", "abc");
   std::vector<int64_t> block, bits;
-  std::vector<std::string> part;
+  std::vector<std::string> part, format;
   std::vector<double> increase;
   for (const SensitivityRow& row : rows) {
+    format.push_back(row.format);
     block.push_back(row.block);
     part.push_back(row.part);
     bits.push_back(row.bits);
@@ -58,6 +68,8 @@ std::filesystem::path write_sensitivity(const std::filesystem::path& path,
   writer.column("/sensitivity", "part", part);
   writer.column("/sensitivity", "bits", bits);
   writer.column("/sensitivity", "nll_increase", increase);
+  if (std::ranges::any_of(format, [](const std::string& name) { return !name.empty(); }))
+    writer.column("/sensitivity", "format", format);
   if (divergence) {
     std::vector<double> kl;
     for (const SensitivityRow& row : *divergence) kl.push_back(row.nll_increase);
@@ -135,24 +147,47 @@ TEST_CASE("mixed: the last rule that matches wins, over the budget too") {
       "{name: mixed, weight: {bits: 4}, kv: {bits: 4, value: {bits: 3}}, rules: "
       "[{match: 'block_0[0-1]/*_proj', bits: 8}, {match: 'block_*/key', bits: 3}, "
       "{match: block_01/key, bits: 16}, {match: '*/q_proj', bits: 2}]}");
-  CHECK(method->kv_of(0).key.bits == 3);
-  CHECK(method->kv_of(1).key.bits == 16);
-  CHECK(method->kv_of(0).value.bits == 3);
+  CHECK(method->kv_of(0, model).key.bits == 3);
+  CHECK(method->kv_of(1, model).key.bits == 16);
+  CHECK(method->kv_of(0, model).value.bits == 3);
   // One row of 64 inputs: scale of 32 bits and a zero point.
   CHECK(method->weight_bits(0, "up_proj", 64, 32) == 8 + (32 + 8) / 64.0);
   CHECK(method->weight_bits(0, "q_proj", 64, 32) == 2 + (32 + 2) / 64.0);
   CHECK(method->weight_bits(2, "up_proj", 64, 32) == 4 + (32 + 4) / 64.0);
+  // Rules may name formats, which bring form and block along.
+  const auto formats = test::method_of(
+      "{name: mixed, weight: {bits: 4}, kv: {bits: 4}, rules: [{match: '*/down_proj', format: "
+      "mxfp4}, {match: 'block_01/*', bits: 8}, {match: '*/key', format: q4_1}, {match: '*/value', "
+      "format: fp8_e4m3_cast}]}");
+  CHECK(formats->weight_bits(0, "down_proj", 64, 32) == 4.25);
+  CHECK(formats->weight_bits(1, "down_proj", 64, 32) == 8 + (32 + 8) / 64.0);
+  const KvOptions kv = formats->kv_of(1, model);
+  CHECK((kv.key.bits == 4 && kv.key.group_size == 32 && kv.key.form == QuantForm::kMinimum));
+  CHECK((kv.value.bits == 8 && kv.value.form == QuantForm::kSymmetric));
+  CHECK(std::string(number_format(kv.value.format).name) == "fp8_e4m3_cast");
   const test::TemporaryFolder folder;
   const auto path = write_sensitivity(folder / "s.h5", kRows);
   const auto picked = test::method_of(
       fmt::format("{{name: mixed, rules: [{{match: block_01/key, bits: 8}}], budget: {{from: {}, "
                   "average_kv_bits: 2.5}}}}",
                   path.string()));
-  CHECK(picked->kv_of(0).key.bits == 4);
-  CHECK(picked->kv_of(0).value.bits == 2);
-  CHECK(picked->kv_of(1).key.bits == 8);
-  CHECK(picked->kv_of(1).value.bits == 2);
+  CHECK(picked->kv_of(0, model).key.bits == 4);
+  CHECK(picked->kv_of(0, model).value.bits == 2);
+  CHECK(picked->kv_of(1, model).key.bits == 8);
+  CHECK(picked->kv_of(1, model).value.bits == 2);
   CHECK(picked->input_identities("abc") == std::vector<std::string>{"sensitivity-1"});
+  // Of two formats of as many bits the better one is picked; whole numbers where they are better.
+  const auto named = write_sensitivity(folder / "f.h5", {{0, "keys", 4, 0.5},
+                                                         {0, "keys", 4, 0.3, "q4_0"},
+                                                         {0, "values", 4, 0.1},
+                                                         {0, "values", 4, 0.3, "q4_0"},
+                                                         {1, "keys", 4, 0.2},
+                                                         {1, "values", 4, 0.2}});
+  const auto either = test::method_of(
+      fmt::format("{{name: mixed, budget: {{from: {}, average_kv_bits: 4}}}}", named.string()));
+  CHECK(std::string(number_format(either->kv_of(0, model).key.format).name) == "q4_0");
+  CHECK(either->kv_of(0, model).key.group_size == 32);
+  CHECK(either->kv_of(0, model).value.format == FormatId::kInteger);
 }
 
 TEST_CASE("mixed: without rules it is rtn, with rounding: gptq it is gptq, bit for bit") {
@@ -226,9 +261,10 @@ TEST_CASE("mixed: a budget picks by hand, records its front and refuses foreign 
   test::MemoryRecorder recorder;
   BitBudget({path.string(), BudgetMeasure::kNll, 3, 2.5}).record(recorder);
   // Two of two weights at 2 and 4 bits: block 0 gains 0.9 by 4 bits, block 1 0.15.
-  CHECK(BitBudget({path.string(), BudgetMeasure::kNll, 3, 0}).bits(0, "weights") == 4);
-  CHECK(BitBudget({path.string(), BudgetMeasure::kNll, 3, 0}).bits(1, "weights") == 2);
-  CHECK(BitBudget({path.string(), BudgetMeasure::kNll, 3, 0}).bits(0, "keys") == 0);
+  const BitBudget by_nll({path.string(), BudgetMeasure::kNll, 3, 0});
+  CHECK(bits_of(by_nll, 0, "weights") == 4);
+  CHECK(bits_of(by_nll, 1, "weights") == 2);
+  CHECK(bits_of(by_nll, 0, "keys") == 0);
   const auto number = [&](const std::string& name) {
     return std::get<double>(recorder.attributes.at("/calibration/" + name));
   };
@@ -248,8 +284,8 @@ TEST_CASE("mixed: a budget picks by hand, records its front and refuses foreign 
     row.nll_increase = row.block == 1 && row.part == "values" && row.bits == 2 ? 1 : 0.001;
   const auto both = write_sensitivity(folder / "kl.h5", kRows, &other);
   const BitBudget by_kl({both.string(), BudgetMeasure::kKl, 0, 2.5});
-  CHECK(by_kl.bits(1, "values") == 4);
-  CHECK(by_kl.bits(0, "keys") == 2);
+  CHECK(bits_of(by_kl, 1, "values") == 4);
+  CHECK(bits_of(by_kl, 0, "keys") == 2);
 
   REQUIRE_CONFIG_ERROR(test::method_of(name_of(path, "average_kv_bits: 1.5")),
                        "method.budget: an average of 1.5 bits is below the least");
