@@ -59,12 +59,6 @@ std::string Mixed::summary() const {
 }
 
 void Mixed::visit_own(OptionVisitor& v) {
-  if (weight_.format != FormatId::kInteger || kv_.key.format != FormatId::kInteger ||
-      kv_.value.format != FormatId::kInteger)
-    v.reject("", "formats other than integers beside bits by place; expected them in rules");
-  if (!kv_.exact_layers.empty())
-    v.reject("kv.exact_layers",
-             "beside rules; expected a rule such as {match: block_00/*, bits: 16}");
   rounding_.visit(v);
   v("rules", rules_, "a list of bits by name of place; the last match wins, over the budget too");
   v("budget", budget_options_, "pick bits that minimize the sum of measured NLL increases");
@@ -106,6 +100,16 @@ CalibrationNeeds Mixed::calibration_needs() const {
 
 void Mixed::check(const ModelConfig& model) const {
   WeightMethod::check(model);
+  for (const auto& [name, format] : {std::pair{"method.weight", weight_.format},
+                                     {"method.kv, keys", kv_.key.format},
+                                     {"method.kv, values", kv_.value.format}})
+    if (format != FormatId::kInteger)
+      config_error("{}: format {} beside bits by place; expected it in rules, over plain bits",
+                   name, number_format(format).name);
+  if (!kv_.exact_layers.empty())
+    config_error(
+        "method.kv.exact_layers: beside rules; expected a rule such as {{match: block_00/key, "
+        "bits: 16}}");
   for (const BitRule& rule : rules_) {
     bool found = false;
     for (int64_t layer = 0; layer < model.layers; ++layer)

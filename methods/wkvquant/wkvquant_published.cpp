@@ -4,9 +4,8 @@ namespace wkvq {
 
 WkvQuantPublished::WkvQuantPublished() {
   weight_ = {.bits = 4, .group_size = 128};
+  // Its groups of 128 channels are the heads of LLaMA.
   kv_.both = {.bits = 4,
-              .group_size = 128,
-              .group_scope = GroupScope::kToken,
               .form = QuantForm::kMean,
               .channel = {.shift = ChannelMode::kLearned, .scale = ChannelMode::kLearned}};
   kv_.key = kv_.value = kv_.both;
@@ -23,8 +22,8 @@ std::string WkvQuantPublished::summary() const {
 
 std::string WkvQuantPublished::not_stated() const {
   return "ours, the publication is silent: learning rates and their decay, the optimizer, the "
-         "order of samples, start values of channels and clipping, groups that span heads narrower "
-         "than 128 channels, scales and means kept as computed";
+         "order of samples, start values of channels and clipping, groups of heads without 128 "
+         "channels, scales and means kept as computed";
 }
 
 }  // namespace wkvq

@@ -6,7 +6,7 @@ namespace wkvq {
 
 /// WKVQuant with the settings that are known of its publication (arXiv 2402.12065, read through
 /// secondary notes), where WkvQuant has ours: channels at the output of the key projection, before
-/// RoPE, each with a scale of its own; groups of 128 of a token around their mean; the loss after
+/// RoPE, each with a scale of its own; groups of a token and head around their mean; the loss after
 /// block i + 4, that is k = 5 blocks with the one that is trained; 5 epochs.
 class WkvQuantPublished final : public LearnedMethod {
  public:

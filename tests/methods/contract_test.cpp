@@ -213,7 +213,10 @@ TEST_CASE("contract: weights and activations in formats other than integers") {
     }
   }
   // Bits by place are counts of integers.
-  CHECK_THROWS_AS(test::method_of("{name: mixed, weight: {format: nf4}}"), ConfigError);
+  for (const char* base : {"weight: {format: nf4}", "kv: {value: {format: nf4}}"})
+    REQUIRE_CONFIG_ERROR(
+        test::method_of(fmt::format("{{name: mixed, {}}}", base))->check(ModelConfig{}),
+        "format nf4 beside bits by place");
 }
 
 TEST_CASE("contract: caches in formats other than integers") {

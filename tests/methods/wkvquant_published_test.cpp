@@ -17,15 +17,15 @@ TEST_CASE("wkvquant as published: the settings of the notes") {
   const KvOptions& kv = method->kv();
   CHECK((kv.key.bits == 4 && kv.value.bits == 4));
   CHECK((kv.key.form == QuantForm::kMean && kv.value.form == QuantForm::kMean));
-  CHECK((kv.key.group_size == 128 && kv.key.group_scope == GroupScope::kToken));
+  CHECK((kv.key.group_size == -1 && kv.key.group_scope == GroupScope::kHead));
   CHECK((kv.key.before_rope() && !kv.key.ties_pairs() && !kv.value.before_rope()));
   CHECK(kv.view.name() == "past");
 }
 
 TEST_CASE("wkvquant as published: equals ours where the switches are set alike, bit for bit") {
   const std::string alike =
-      "weight: {bits: 4, group_size: 8}, kv: {bits: 4, group_size: 16, group_scope: token, form: "
-      "mean, key: {rope: before, channel: {tie_pairs: false}}}, loss: {following_blocks: 1}, "
+      "weight: {bits: 4, group_size: 8}, kv: {bits: 4, form: mean, key: {rope: before, channel: "
+      "{tie_pairs: false}}}, loss: {following_blocks: 1}, "
       "training: {epochs: 2}";
   std::vector<at::Tensor> results[2];
   const std::vector<std::string> names{"wkvquant", "wkvquant_published"};
@@ -59,7 +59,7 @@ TEST_CASE("wkvquant as published: channels fold into the key projection and its 
   const at::Tensor scale = at::empty({model.kv_heads, model.head_dim}, at::kDouble).uniform_(.5, 4);
   const at::Tensor shift = at::randn({model.kv_heads, model.head_dim}, at::kDouble);
   const KvTensorOptions options =
-      test::method_of("{name: wkvquant_published, kv: {bits: 3, group_size: 16}}")->kv().key;
+      test::method_of("{name: wkvquant_published, kv: {bits: 3}}")->kv().key;
   const AttentionInputs in =
       attention_inputs(model, fixture.model().block(0), fixture.model().rope(), x, 0);
   const at::Tensor expected =
@@ -93,5 +93,7 @@ TEST_CASE("exact layers: the cache of blocks that are named stays as it is") {
   const std::string floats = "{name: rtn, kv: {format: fp8_e4m3, exact_layers: [0]}}";
   CHECK(fixture.calibrated(floats, 0).codec.key.identity());
   CHECK_FALSE(fixture.calibrated(floats, 1).codec.key.identity());
-  CHECK_THROWS_AS(test::method_of("{name: mixed, kv: {bits: 4, exact_layers: [0]}}"), ConfigError);
+  REQUIRE_CONFIG_ERROR(
+      test::method_of("{name: mixed, kv: {bits: 4, exact_layers: [0]}}")->check(model),
+      "expected a rule");
 }
