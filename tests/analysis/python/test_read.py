@@ -1,55 +1,19 @@
-"""Tests of analysis/wkvq_results.py. Exit code 77: skipped, h5py, numpy or pandas is not there."""
+"""Tests of wkvq_results.read and frames on files written here."""
 
-import sys
-import tempfile
 import unittest
 import warnings
 from pathlib import Path
 
-try:
-    import h5py
-    import numpy
-    import pandas  # noqa: F401 (frame() imports it)
-except ImportError as missing:
-    print(f"skipped: no {missing.name}")
-    sys.exit(77)
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
-import wkvq_results
-
-TEXT = h5py.string_dtype()
+from support import TemporaryFolderTest, h5py, wkvq_results, write_run
 
 
-def write_run(path, bits, nll, status="done"):
-    """A run of two windows with two tokens each, as results/README.md describes it."""
-    with h5py.File(path, "w") as file:
-        file.attrs.update({"schema": "wkvq-run-1", "run_id": path.stem, "sweep": "demo", "status": status})
-        config = file.create_group("config")
-        config.attrs.update({"yaml": "method: {}", "method.kv.bits": bits, "method.kv.symmetric": "true"})
-        cost = file.create_group("cost")
-        cost.attrs.update({"seconds_blocks": 1.5, "peak_bytes_host": 1000})
-        group = file.create_group("evaluation/perplexity.self.past")
-        group.attrs.update({"metric": "perplexity", "value": 2.5, "stderr": 0.5, "n": 4})
-        group.create_dataset("convention", data="windows of 2 tokens", dtype=TEXT)
-        group["window"] = numpy.array([0, 0, 1, 1])
-        group["position"] = numpy.array([1, 2, 1, 2])
-        group["nll"] = numpy.array(nll, dtype=numpy.float32)
-        group.create_dataset("choice", data=["a", "b", "c", "d"], dtype=TEXT)
-    return path
-
-
-class ResultsTest(unittest.TestCase):
-    def setUp(self):
-        self.temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(self.temporary.cleanup)
-        self.folder = Path(self.temporary.name)
-
+class ReadTest(TemporaryFolderTest):
     def test_load(self):
         run = wkvq_results.load(write_run(self.folder / "a.h5", 4, [1, 2, 3, 4]))
         self.assertEqual(run["run_id"], "a")
         self.assertEqual(run["config"]["method.kv.bits"], 4)
         self.assertIsInstance(run["config"]["method.kv.bits"], int)
-        self.assertEqual(run["cost"], {"seconds_blocks": 1.5, "peak_bytes_host": 1000})
+        self.assertEqual((run["cost"]["seconds_blocks"], run["cost"]["peak_bytes_host"]), (1.5, 1000))
         evaluation = run["evaluation"]["perplexity.self.past"]
         # Text above 64 KiB lies in a dataset of its name.
         self.assertEqual(evaluation["convention"], "windows of 2 tokens")

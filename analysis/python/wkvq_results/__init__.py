@@ -1,0 +1,17 @@
+"""Run files of wkvq in Python: numpy, pandas, xarray, paired tests, figures, MLflow.
+
+The files are described in results/README.md of the sources. Importing this package needs h5py and numpy alone; what
+needs more imports it when called.
+"""
+
+from .compare import Comparison, McNemar, PairedDifference, compare, mcnemar, paired, paired_difference
+from .figures import FIGURES, context_curve, pareto
+from .frames import channels, frame, grid, rows_frame
+from .read import SCHEMA, Run, arrays, load, rows, runs
+from .tracking import log_to_mlflow
+
+__all__ = [
+    "FIGURES", "SCHEMA", "Comparison", "McNemar", "PairedDifference", "Run", "arrays", "channels", "compare",
+    "context_curve", "frame", "grid", "load", "log_to_mlflow", "mcnemar", "paired", "paired_difference", "pareto",
+    "rows", "rows_frame", "runs",
+]

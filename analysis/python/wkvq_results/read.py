@@ -1,0 +1,141 @@
+"""Reads wkvq run files (results/README.md) into plain Python and numpy."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+SCHEMA = "wkvq-run-1"
+
+PathLike = str | os.PathLike[str]
+Scalar = str | int | float
+Columns = dict[str, npt.NDArray[Any]]
+
+
+class Run(TypedDict):
+    """One run without its raw rows. The other root attributes (`git`, `cpu`, `seconds`, ...) stand beside these."""
+
+    run_id: str
+    sweep: str
+    status: str
+    """`running`, `done` or `failed`."""
+    schema: str
+    path: str
+    error: NotRequired[str]
+    config: dict[str, Scalar]
+    """The resolved configuration by dotted key (`method.kv.bits`), and `yaml`, the whole text."""
+    evaluation: dict[str, dict[str, Any]]
+    """By name: `metric`, `value`, `stderr`, `n`, `kv_mode`, `convention`, ..."""
+    cost: dict[str, Any]
+
+
+def _scalar(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+def _attributes(group: h5py.Group) -> dict[str, Any]:
+    """Scalar attributes as str, int and float; text above 64 KiB lies in a dataset of its name."""
+    found = {name: _scalar(value) for name, value in group.attrs.items()}
+    for name, item in group.items():
+        if isinstance(item, h5py.Dataset) and item.shape == () and h5py.check_string_dtype(item.dtype):
+            found[name] = item.asstr()[()]
+    return found
+
+
+def _column(dataset: h5py.Dataset) -> npt.NDArray[Any]:
+    return np.asarray(dataset.asstr()[:] if h5py.check_string_dtype(dataset.dtype) else dataset[()])
+
+
+def load(path: PathLike) -> Run:
+    """One run without its raw rows.
+
+    Parameters
+    ----------
+    path
+        A run file (`results/<sweep>/<run id>.h5`).
+
+    Returns
+    -------
+    Run
+        Root attributes beside `config`, `evaluation` and `cost`.
+
+    Raises
+    ------
+    ValueError
+        The file is no run file, or it is damaged.
+    OSError
+        It cannot be read.
+    """
+    with h5py.File(path, "r") as file:
+        run = _attributes(file)
+        if run.get("schema") != SCHEMA:
+            raise ValueError(f"{path}: schema {run.get('schema')!r}; expected {SCHEMA!r}")
+        for name in ("run_id", "sweep", "status"):
+            if name not in run:
+                raise ValueError(f"{path}: no attribute {name!r}; damaged")
+        run["path"] = str(path)
+        run["config"] = _attributes(file["config"])
+        run["evaluation"] = {
+            name: _attributes(group) for name, group in file.get("evaluation", {}).items()
+        }
+        run["cost"] = _attributes(file["cost"]) if "cost" in file else {}
+        return run  # type: ignore[return-value]
+
+
+def rows(path: PathLike, evaluation: str) -> Columns:
+    """Raw rows of one evaluation.
+
+    Parameters
+    ----------
+    path
+        A run file.
+    evaluation
+        Its name, e.g. `perplexity.self.past`.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (rows,)
+        One array per column, all of equal length. `pandas.DataFrame(rows(...))` works.
+    """
+    with h5py.File(path, "r") as file:
+        group = file["evaluation"][evaluation]
+        return {name: _column(data) for name, data in group.items() if data.ndim == 1}
+
+
+def arrays(path: PathLike, group: str) -> Columns:
+    """Every array of a group.
+
+    Parameters
+    ----------
+    path
+        A run file.
+    group
+        Its place in the file, e.g. `statistics/block_00/key` or `calibration/block_00/parameters`.
+    """
+    with h5py.File(path, "r") as file:
+        return {
+            name: _column(data) for name, data in file[group].items() if isinstance(data, h5py.Dataset)
+        }
+
+
+def runs(folder: PathLike) -> list[Run]:
+    """Every run below a folder, in the order of their paths.
+
+    A file that cannot be read is warned about and left out.
+    """
+    found = []
+    for path in sorted(Path(folder).rglob("*.h5")):
+        try:
+            found.append(load(path))
+        except (OSError, KeyError, ValueError, RuntimeError) as error:
+            warnings.warn(f"{path} is left out: {error}", stacklevel=2)
+    return found
+
+
+def finished(folder: PathLike) -> list[Run]:
+    """Every run below a folder that is done."""
+    return [run for run in runs(folder) if run["status"] == "done"]
