@@ -23,6 +23,7 @@
 #include "core/base/text/visible_text.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/model_command_line.h"
+#include "experiments/commands/self_command_line.h"
 #include "experiments/config/provenance.h"
 
 namespace wkvq {
@@ -167,6 +168,7 @@ void add_list(CLI::App& app, Action& action) {
   const auto options = std::make_shared<Options>();
   CLI::App& command = *app.add_subcommand("list", "methods, tasks, datasets, families or formats");
   command.add_option("WHAT", options->what, "methods, tasks, datasets, families or formats")
+      ->type_name("{methods,tasks,datasets,families,formats}")
       ->required();
   command.add_option("NAME", options->name, "one of them: its options with defaults");
   command.callback([options, &action] {
@@ -260,6 +262,7 @@ int run_command_line(int argc, char** argv) {
   for (const auto add : {add_plan, add_run, add_report, add_compare, add_show, add_generate,
                          add_pack, add_sensitivity, add_list, add_inspect, add_bench})
     add(app, action);
+  for (const auto add : {add_new, add_doctor, add_completion, add_man}) add(app, action);
   add_threads(app, threads);
   if (argc <= 1) {
     // Nothing was done, which a script that forgot the command should see.

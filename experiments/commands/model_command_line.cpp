@@ -61,6 +61,7 @@ void add_bench_options(CLI::App& command, BenchOptions& options) {
   command
       .add_option("WHAT", options.what,
                   "decode, append, linear, attention, fake-quant or end-to-end")
+      ->type_name("{decode,append,linear,attention,fake-quant,end-to-end}")
       ->required();
   command.add_option("--model", options.model, "shapes: 1b, llama-2-7b, llama-2-13b, llama-3.1-8b")
       ->capture_default_str();
