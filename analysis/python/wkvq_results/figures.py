@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _FULL_PRECISION = 16
-_BITS = ("stored_bits_per_weight", "stored_bits_per_key", "stored_bits_per_value")
 
 Curve = dict[str, Any]
 
@@ -140,27 +139,32 @@ def front(points: Sequence[tuple[float, float]]) -> list[int]:
     return kept
 
 
-def mean_bits(run: Run) -> float:
-    """Stored bits of weights, keys and values with scales, the mean of the three."""
-    return float(np.mean([run["cost"][name] for name in _BITS]))
+def megabytes(run: Run) -> float:
+    """Bytes of the linears and of a cache at the model's full context, / 1e6."""
+    return float(run["cost"]["bytes_linears"] + run["cost"]["bytes_kv_cache"]) / 1e6
 
 
 def _draw_front(axes: "Axes", found: list[Run], evaluation: str) -> None:
     shown = [run for run in found if not is_full_precision(run)]
-    points = [(mean_bits(run), float(run["evaluation"][evaluation]["value"])) for run in shown]
+    points = [(megabytes(run), float(run["evaluation"][evaluation]["value"])) for run in shown]
     best = front(points)
     varying = varying_keys(shown, "method.")
+    middle = (min(points)[0] + max(points)[0]) / 2
     axes.plot(*zip(*(points[i] for i in best)), color="0.6", linewidth=0.8, zorder=1)
-    for i, (run, (bits, value)) in enumerate(zip(shown, points)):
-        axes.errorbar(bits, value, yerr=run["evaluation"][evaluation]["stderr"], marker="o", markersize=4, capsize=2,
+    for i, (run, (size, value)) in enumerate(zip(shown, points)):
+        axes.errorbar(size, value, yerr=run["evaluation"][evaluation]["stderr"], marker="o", markersize=4, capsize=2,
                       color="C0" if i in best else "0.7", zorder=2)
-        axes.annotate(_label(run, varying), (bits, value), textcoords="offset points", xytext=(5, 4), fontsize=7)
+        # Labels grow away from the nearer edge.
+        left = size > middle
+        axes.annotate(_label(run, varying), (size, value), textcoords="offset points", xytext=(-5, -9) if left else (5, 4),
+                      ha="right" if left else "left", fontsize=7)
     axes.set_yscale("log")
-    axes.set_xlabel("stored bits, mean of weights, keys and values")
+    axes.margins(y=0.1)
+    axes.set_xlabel("weights and cache at full context (MB)")
 
 
 def pareto(paths: Sequence[PathLike], evaluation: str | None = None) -> "Figure":
-    """Stored bits against what is lost, with standard errors; runs that no other beats are joined.
+    """Stored bytes against what is lost, with standard errors; runs that no other beats are joined.
 
     Parameters
     ----------

@@ -40,8 +40,7 @@ def write_run(path, bits, nll, status="done"):
         config.attrs.update({"yaml": "method: {}", "method.kv.bits": bits, "method.kv.symmetric": "true",
                              "model.path": "folder/tiny"})
         cost = file.create_group("cost")
-        cost.attrs.update({"seconds_blocks": 1.5, "peak_bytes_host": 1000, "stored_bits_per_weight": 16.0,
-                           "stored_bits_per_key": float(bits), "stored_bits_per_value": float(bits)})
+        cost.attrs.update({"seconds_blocks": 1.5, "peak_bytes_host": 1000, "bytes_linears": 900, "bytes_kv_cache": 10 * bits})
         group = file.create_group("evaluation/perplexity.self.past")
         group.attrs.update({"metric": "perplexity", "value": 2.5, "stderr": 0.5, "n": 4, "kv_mode": "past",
                             "data_fingerprint": "abc"})
