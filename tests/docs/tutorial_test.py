@@ -64,7 +64,7 @@ class TutorialTest(unittest.TestCase):
                 if language != "sh" or kind == "not run" or ("python" in text and not python):
                     continue
                 done = subprocess.run(["bash", "-euo", "pipefail", "-c", text], cwd=folder, env=environment,
-                                      capture_output=True, text=True, timeout=300)
+                                      capture_output=True, text=True, timeout=900)
                 self.assertEqual(done.returncode, 0, text + done.stdout + done.stderr)
                 run += 1
             self.assertEqual(Path(folder, "front.svg").exists(), python)

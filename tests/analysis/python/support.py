@@ -71,7 +71,7 @@ def program(*arguments):
     binary = os.environ.get("WKVQ_BINARY", str(ROOT / "build/wkvq"))
     if not Path(binary).exists():
         raise unittest.SkipTest(f"no {binary}")
-    done = subprocess.run([binary, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([binary, *map(str, arguments)], capture_output=True, text=True, timeout=900)
     if done.returncode != 0:
         raise AssertionError(f"wkvq {arguments}: {done.stdout}{done.stderr}")
     return done.stdout
