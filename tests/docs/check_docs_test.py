@@ -1,5 +1,6 @@
 """Tests of scripts/quality/check_docs.py, and of the project's own Markdown files by it."""
 
+import re
 import sys
 import tempfile
 import unittest
@@ -43,6 +44,11 @@ class CheckDocsTest(unittest.TestCase):
     def test_the_drawings_are_those_of_their_script(self):
         for name, draw in make_concept_figures.FIGURES.items():
             self.assertEqual((ROOT / "docs/figures" / name).read_text(), draw(), name)
+
+    def test_the_version_is_the_same_everywhere(self):
+        version = re.search(r"project\(wkvq VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text())[1]
+        self.assertIn(f"\nversion: {version}\n", (ROOT / "CITATION.cff").read_text())
+        self.assertIn(f'\nversion = "{version}"\n', (ROOT / "analysis/python/pyproject.toml").read_text())
 
 
 if __name__ == "__main__":
