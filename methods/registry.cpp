@@ -5,13 +5,17 @@
 #include "core/base/text/visible_text.h"
 #include "methods/awq/awq.h"
 #include "methods/gptq/gptq.h"
+#include "methods/hqq/hqq.h"
 #include "methods/kivi/kivi.h"
+#include "methods/kvarn/kvarn.h"
 #include "methods/kvquant/kvquant.h"
 #include "methods/mixed/mixed.h"
 #include "methods/omniquant/omniquant.h"
+#include "methods/oscar/oscar.h"
 #include "methods/rotation/rotation.h"
 #include "methods/rtn/rtn.h"
 #include "methods/smoothquant/smoothquant.h"
+#include "methods/turboquant/turboquant.h"
 #include "methods/wkvquant/wkvquant.h"
 #include "methods/wkvquant/wkvquant_published.h"
 
@@ -38,12 +42,16 @@ const std::vector<Entry>& entries() {
       entry<SmoothQuant>("smoothquant"),
       entry<Gptq>("gptq"),
       entry<Awq>("awq"),
+      entry<Hqq>("hqq"),
       entry<Rotation>("rotation"),
       entry<OmniQuant>("omniquant"),
       entry<WkvQuant>("wkvquant"),
       entry<WkvQuantPublished>("wkvquant_published"),
       entry<Kivi>("kivi"),
       entry<KvQuant>("kvquant"),
+      entry<TurboQuant>("turboquant"),
+      entry<Oscar>("oscar"),
+      entry<KVarN>("kvarn"),
       entry<Mixed>("mixed"),
   };
   // clang-format on

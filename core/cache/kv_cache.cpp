@@ -22,7 +22,7 @@ void KvCache::push(const AttentionInputs& in) {
   keys_.seen.append(in.key);
   values_.seen.append(in.value);
   if (keys_.codec.before_rope()) keys_.before_rope.append(in.key_before_rope);
-  if (view_.mode != ViewMode::kPast) return;
+  if (view_.mode != ViewMode::kPast && view_.mode != ViewMode::kTiles) return;
   for (Side* side : {&keys_, &values_}) side->sinks = std::min(view_.sinks, side->seen.tokens);
 }
 
@@ -43,6 +43,7 @@ void KvCache::settle_before() {
   switch (view_.mode) {
     case ViewMode::kNone:
     case ViewMode::kKivi:
+    case ViewMode::kTiles:
       return;
     case ViewMode::kAll:
       break;
@@ -57,9 +58,11 @@ void KvCache::settle_before() {
 }
 
 void KvCache::settle_after() {
-  if (view_.mode != ViewMode::kKivi) return;
+  const bool tiles = view_.mode == ViewMode::kTiles;
+  if (view_.mode != ViewMode::kKivi && !tiles) return;
   if (keys_.recent() == view_.window) encode_oldest(keys_, view_.window);
-  if (values_.recent() > view_.window) encode_oldest(values_, 1);
+  if (tiles && values_.recent() == view_.window) encode_oldest(values_, view_.window);
+  if (!tiles && values_.recent() > view_.window) encode_oldest(values_, 1);
 }
 
 at::Tensor KvCache::attend(const at::Tensor& query, int64_t sliding_window) const {
@@ -91,7 +94,8 @@ int64_t KvCache::held_bytes() const {
       const EncodedKv& codes = stored.codes;
       for (const at::Tensor& x :
            {codes.rows.groups.codes, codes.rows.groups.scale, codes.rows.groups.offset, codes.codes,
-            codes.frame.offset, codes.frame.step, codes.outliers.index, codes.outliers.value})
+            codes.frame.offset, codes.frame.step, codes.outliers.index, codes.outliers.value,
+            codes.normal.codes, codes.normal.norm, codes.normal.residual, codes.balance})
         add(x);
     }
   }

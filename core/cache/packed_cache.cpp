@@ -24,8 +24,9 @@ std::optional<int64_t> not_finite(const at::Tensor& x) {
 }  // namespace
 
 void check_packable(const KvViewOptions& view, const KvTensorOptions& key) {
-  if (view.mode == ViewMode::kNone)
-    config_error("packed cache: view 'none' is not supported; expected mode past, all or kivi");
+  if (view.mode == ViewMode::kNone || view.mode == ViewMode::kTiles)
+    config_error("packed cache: view '{}' is not supported; expected mode past, all or kivi",
+                 view.name());
   if (key.axis == KvAxis::kTime &&
       (view.mode != ViewMode::kKivi || view.window % key.group_size != 0))
     config_error(

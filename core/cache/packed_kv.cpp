@@ -68,11 +68,18 @@ void check_packable(const char* who, const KvTensorOptions& options, int64_t hea
     config_error("packed cache: form: {} of the {} is not supported; expected form: minimum",
                  quant_form_names()[static_cast<size_t>(options.form)], who);
   check_groups(who, options, head_dim);
-  if (options.fits_grid() || options.outliers > 0)
+  if (options.range == KvRange::kStatic || options.grid != KvGrid::kUniform || options.outliers > 0)
     config_error(
-        "packed cache: the {} have range: static, grid: nuq or outliers; expected a dynamic "
-        "uniform grid without outliers",
+        "packed cache: the {} have range: static, grid: nuq or normal, or outliers; expected a "
+        "dynamic uniform grid without outliers",
         who);
+  if (options.rotate != KvRotation::kNone && options.rotate != KvRotation::kHadamard)
+    config_error(
+        "packed cache: rotate: signed, queries or own of the {} is not supported; expected "
+        "hadamard or none",
+        who);
+  if (options.clip != 1 || options.tile != 0)
+    config_error("packed cache: clip and tile of the {} are not supported; expected neither", who);
   if (options.before_rope())
     config_error("packed cache: rope: before of the {} is not supported; expected rope: after",
                  who);

@@ -13,9 +13,11 @@ struct ChannelRange {
   void add(const at::Tensor& x);
 };
 
-/// Shift and scale of every channel, [kv_heads, head_dim]; undefined: none.
+/// Shift and scale of every channel, [kv_heads, head_dim], and what rotates them after it, x R,
+/// orthonormal [kv_heads, head_dim, head_dim]; undefined: none.
 struct ChannelTransform {
   at::Tensor shift, scale;
+  at::Tensor rotation = {};
 };
 
 /// What options.channel asks for by calibration statistics; undefined parts where it asks for none.

@@ -5,16 +5,19 @@
 #include <vector>
 
 #include "core/kv/kv_channels.h"
+#include "core/kv/normal_grid.h"
 #include "core/kv/row_grid.h"
 #include "core/number/outliers.h"
 #include "core/number/quantizer.h"
 
 namespace wkvq {
 
-/// The stored form of a slice of the cache: codes on a dynamic uniform grid in `rows`, on any other
-/// in `codes` with their frame; the sparse part beside them.
+/// The stored form of a slice of the cache: codes on a dynamic uniform grid in `rows`, of directions
+/// in `normal`, on any other grid in `codes` with their frame; the sparse part beside them.
 struct EncodedKv {
   Encoded rows{};
+  NormalCodes normal{};
+  at::Tensor balance;  ///< tile_balance of options.tile, else undefined
   at::Tensor codes;
   GridFrame frame;
   std::vector<int64_t> shape;  ///< of the rows that `codes` are groups of
@@ -56,8 +59,9 @@ class KvTensorCodec {
     at::Tensor levels, outliers;
   };
   Normalized normalized(const at::Tensor& x) const;
-  /// Tokens that are encoded together: 1, or the group along time.
+  /// Tokens that are encoded together: 1, the group along time, or the tile.
   int64_t tokens_per_group() const {
+    if (options_.tile > 0) return options_.tile;
     return options_.axis == KvAxis::kTime ? options_.group_size : 1;
   }
   /// Stored bits of one element: code, scales and minima (none where ranges are static), and the
@@ -71,18 +75,26 @@ class KvTensorCodec {
   struct Split {
     at::Tensor dense, outliers;
   };
-  at::Tensor to_rows(const at::Tensor& x) const;
-  at::Tensor from_rows(const at::Tensor& rows, int64_t batch, int64_t kv_heads) const;
+  /// `x` on its way into the quantizer.
+  struct Prepared {
+    at::Tensor rows, balance;
+  };
+  Prepared prepared(const at::Tensor& x) const;
+  at::Tensor from_rows(const Prepared& quantized, int64_t batch, int64_t kv_heads) const;
   Split split(const at::Tensor& rows) const;
   /// Rows as [..., groups, elements], or unchanged where a row is one group.
   at::Tensor grouped(const at::Tensor& rows) const;
+  /// What clips the range of each group, as options.clip says; undefined at 1.
+  ClipRatios clip_of(const at::Tensor& rows) const;
   GridFrame frame_of(const at::Tensor& groups) const;
   QuantSpec spec(int64_t seq) const;
 
   KvTensorOptions options_;
   at::Tensor shift_, scale_;  // [1, kv_heads, 1, head_dim] or undefined
+  at::Tensor rotation_;       // [1, kv_heads, head_dim, head_dim] or undefined
   at::Tensor low_, high_;     // static ranges, [1, kv_heads, 1, head_dim] or undefined
   RowGrid grid_;
+  NormalGrid normal_;
 };
 
 /// The codec of a block's cache.

@@ -19,8 +19,9 @@ enum class KvRange { kDynamic, kStatic };
 /// What shares a static range.
 enum class StaticGranularity { kChannel, kHead, kTensor };
 
-/// Equal steps, or a codebook of 2^bits values a layer, fitted to calibration text (KVQuant's nuq).
-enum class KvGrid { kUniform, kNuq };
+/// Equal steps; a codebook of 2^bits values a layer, fitted to calibration text (KVQuant's nuq); or
+/// the best codebook of a normal distribution for directions, the length apart (TurboQuant).
+enum class KvGrid { kUniform, kNuq, kNormal };
 
 /// What the fit of a codebook weighs every element with: nothing, or the squared gradient of the
 /// language-model loss with respect to it.
@@ -28,8 +29,10 @@ enum class FitWeights { kNone, kFisher };
 
 /// Whether the channels of a head are mixed by a Hadamard matrix in front of the quantizer
 /// (QuaRot's rotation of keys after RoPE), which spreads outliers; undone after it, so scores stay
-/// the same.
-enum class KvRotation { kNone, kHadamard };
+/// the same. `signed`: channels get fixed random signs first (TurboQuant, vLLM). `queries`, `own`: they
+/// are rotated to the eigenvectors of a covariance of the calibration text first (OSCAR): that of
+/// the queries, or their own.
+enum class KvRotation { kNone, kHadamard, kSigned, kQueries, kOwn };
 
 /// Static per-channel transformation in front of the quantizer: x' = (x - shift) / scale, undone
 /// after it: WKVQuant's two-dimensional quantization. `static`: from calibration, shift = (max +
@@ -66,6 +69,10 @@ struct KvTensorOptions {
   KvGrid grid = KvGrid::kUniform;
   FitWeights fit_weights = FitWeights::kNone;
   bool q_norm = false;  ///< grid nuq: values read have the mean and spread of those stored
+  int64_t tile = 0;     ///< tokens whose ranges are balanced over both axes (KVarN); 0: none
+  double clip = 1;      ///< grid uniform: factor on both ends of a group's range
+  bool norm_correction = true;  ///< grid normal: groups read have the length of those stored
+  bool qjl = false;     ///< grid normal: one of the bits is a sign of the projected residual
   double outliers = 0;  ///< share of the elements kept exactly, half of it at either end
   ChannelOptions channel;
 
@@ -80,11 +87,15 @@ struct KvTensorOptions {
   bool fits_grid() const {
     return !identity() && (range == KvRange::kStatic || grid == KvGrid::kNuq);
   }
+  /// Whether channels are rotated to a basis fitted to calibration text.
+  bool fits_rotation() const {
+    return !identity() && (rotate == KvRotation::kQueries || rotate == KvRotation::kOwn);
+  }
   bool needs_fisher() const {
     return !identity() && grid == KvGrid::kNuq && fit_weights == FitWeights::kFisher;
   }
   bool needs_statistics() const {
-    return !identity() && (channel.needs_statistics() || fits_grid());
+    return !identity() && (channel.needs_statistics() || fits_grid() || fits_rotation());
   }
 };
 
@@ -100,6 +111,7 @@ struct KvOptions {
   bool identity() const { return key.identity() && value.identity(); }
   bool needs_statistics() const { return key.needs_statistics() || value.needs_statistics(); }
   bool fits_grid() const { return key.fits_grid() || value.fits_grid(); }
+  bool fits_rotation() const { return key.fits_rotation() || value.fits_rotation(); }
   bool needs_fisher() const { return key.needs_fisher() || value.needs_fisher(); }
   bool learns() const { return key.channel.learns() || value.channel.learns(); }
 };

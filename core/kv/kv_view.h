@@ -7,19 +7,21 @@
 
 namespace wkvq {
 
-enum class ViewMode { kNone, kAll, kPast, kKivi };
+enum class ViewMode { kNone, kAll, kPast, kKivi, kTiles };
 
 /// Which keys and values a query sees as their quantized copies, as options.
 struct KvViewOptions {
   ViewMode mode = ViewMode::kPast;
   int64_t window =
-      1;  ///< past: the last `window` tokens stay in full precision; kivi: residual length
-  int64_t sinks = 0;    ///< past: the first `sinks` tokens stay in full precision
+      1;  ///< past: the last `window` tokens stay in full precision; kivi: residual length; tiles:
+          ///< tokens that are quantized together, once all are there
+  int64_t sinks = 0;    ///< past, tiles: the first `sinks` tokens stay in full precision
   int64_t prefill = 0;  ///< past: queries before this position attend in full precision
 
   bool operator==(const KvViewOptions&) const = default;
   void visit(OptionVisitor& v);
-  /// Name in metric names and tables: none, all, past, past-w32-s4, past-p256, kivi-w128.
+  /// Name in metric names and tables: none, all, past, past-w32-s4, past-p256, kivi-w128,
+  /// tiles-w128-s128.
   std::string name() const;
 };
 
@@ -32,7 +34,10 @@ class KvMask {
   KvMask(const KvViewOptions& options, bool is_key) : options_(options), is_key_(is_key) {}
 
   int64_t prefill() const { return options_.mode == ViewMode::kPast ? options_.prefill : 0; }
-  int64_t sinks() const { return options_.mode == ViewMode::kPast ? options_.sinks : 0; }
+  int64_t sinks() const {
+    const bool kept = options_.mode == ViewMode::kPast || options_.mode == ViewMode::kTiles;
+    return kept ? options_.sinks : 0;
+  }
 
   /// One past the last token that query t may see quantized, before prefill and sinks are looked
   /// at.

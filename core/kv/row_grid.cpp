@@ -10,6 +10,8 @@ namespace {
 // Its square is a normal float32.
 constexpr double kSmallest = 1e-18;
 
+}  // namespace
+
 at::Tensor as_stored(const at::Tensor& x, ScaleDtype dtype) {
   switch (dtype) {
     case ScaleDtype::kFloat32:
@@ -23,8 +25,6 @@ at::Tensor as_stored(const at::Tensor& x, ScaleDtype dtype) {
   }
   return x;
 }
-
-}  // namespace
 
 RowGrid::RowGrid(const KvTensorOptions& options, const GridConstants& constants)
     : options_(options) {

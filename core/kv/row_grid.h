@@ -6,6 +6,9 @@
 
 namespace wkvq {
 
+/// `x` rounded to the dtype that scales are stored in, in its own dtype.
+at::Tensor as_stored(const at::Tensor& x, ScaleDtype dtype);
+
 /// What the grid of keys or values takes from calibration text; undefined where options ask for
 /// none.
 struct GridConstants {

@@ -20,4 +20,9 @@ at::Tensor fit_codebook(const at::Tensor& x, const at::Tensor& weights, int64_t 
 /// elements fall to one value only the mean is kept.
 at::Tensor q_norm(const at::Tensor& codebook, const at::Tensor& x);
 
+/// The `size` values, even, ascending, float64, that a standard normal number lies nearest to in the
+/// mean square: each is the mean of what is nearer to it than to the others (Lloyd 1982, Max 1960),
+/// to 1e-14. Solved by Newton's method for the positive half.
+at::Tensor normal_codebook(int64_t size);
+
 }  // namespace wkvq

@@ -1,8 +1,10 @@
 #include "core/number/hadamard.h"
 
 #include <cmath>
+#include <vector>
 
 #include "core/device/torch_headers.h"
+#include "core/number/fixed_random.h"
 
 namespace wkvq {
 
@@ -16,6 +18,18 @@ at::Tensor hadamard(const at::Tensor& x) {
     y = at::stack({first + second, first - second}, 2);
   }
   return y.view(x.sizes()) / std::sqrt(static_cast<double>(n));
+}
+
+at::Tensor hadamard_parts(const at::Tensor& x) {
+  const int64_t n = x.size(-1);
+  return hadamard(x.unflatten(-1, {-1, n & -n})).flatten(-2);
+}
+
+at::Tensor fixed_signs(int64_t n, const at::Tensor& x) {
+  std::vector<double> signs;
+  FixedRandom random;
+  for (int64_t i = 0; i < n; ++i) signs.push_back(random.next() >> 63 ? -1.0 : 1.0);
+  return at::tensor(signs, at::kDouble).to(x.options());
 }
 
 }  // namespace wkvq

@@ -13,4 +13,12 @@ constexpr bool is_power_of_two(int64_t n) {
 /// the shape of `x` is: a token alone gives the same bits as among others. Differentiable.
 at::Tensor hadamard(const at::Tensor& x);
 
+/// The same of each part of the last dimension, as long as the largest power of two that divides it:
+/// hadamard(x) where it is one.
+at::Tensor hadamard_parts(const at::Tensor& x);
+
+/// Fixed random signs of n channels, +-1 in the dtype of `x` and on its device: that of channel i is
+/// the top bit of splitmix64's output i + 1 from seed 0.
+at::Tensor fixed_signs(int64_t n, const at::Tensor& x);
+
 }  // namespace wkvq

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/calibrate/fitted_rotation.h"
 #include "core/calibrate/kv_calibration.h"
 #include "core/calibrate/kv_gradients.h"
 #include "core/calibrate/statistics.h"
@@ -50,6 +51,10 @@ void WeightMethod::check(const ModelConfig& model) const {
     config_error(
         "method.kv: channel: 'learned' needs a method that trains (wkvquant, omniquant); expected "
         "none or static");
+  if (kv_.fits_rotation() && trains())
+    config_error(
+        "method.kv: rotate: queries and own are fitted once, this method trains through the cache; "
+        "expected none, hadamard or signed");
   if (!quantizes_weights(model)) return;
   for (const int64_t inputs :
        {model.hidden_size, model.heads * model.head_dim, model.intermediate_size})
@@ -138,8 +143,10 @@ void WeightMethod::calibrate(BlockContext& context, Recorder& recorder) {
   const KvOptions kv = kv_of(context.layer, context.model);
   KvRanges ranges;
   if (kv.needs_statistics()) ranges = collect_kv_ranges(context, kv);
-  const KvChannels channels{static_channels(kv.key, ranges.key),
-                            static_channels(kv.value, ranges.value)};
+  KvChannels channels{static_channels(kv.key, ranges.key), static_channels(kv.value, ranges.value)};
+  const FittedRotations rotations = fit_rotations(context, kv);
+  channels.key.rotation = rotations.key;
+  channels.value.rotation = rotations.value;
   KvGrids grids;
   if (kv.fits_grid()) grids = fit_kv_grids(context, kv, channels);
   record_kv_grids(recorder, context.layer, grids);

@@ -1,5 +1,7 @@
 #include "methods/gptq/gptq.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/base/error.h"
@@ -16,10 +18,16 @@ std::string Gptq::summary() const {
 void Gptq::visit_own(OptionVisitor& v) {
   solver_.visit(v);
   v("true_sequential", true_sequential_, "later linears of a block see earlier ones quantized");
+  // Written only where it says something: ids of runs from before it stay.
+  if (v.purpose() != OptionVisitor::Purpose::kWrite || gptaq_ != 0)
+    v("gptaq", gptaq_,
+      "GPTAQ: share of the inputs' own error that weights make up for, published 0.25; 0: GPTQ");
+  if (!(gptaq_ >= 0 && gptaq_ <= 1)) v.reject("gptaq", fmt::format("{}; expected 0 to 1", gptaq_));
 }
 
 CalibrationNeeds Gptq::calibration_needs() const {
-  return weight_.identity() ? WeightMethod::calibration_needs() : CalibrationNeeds::kQuantizedChain;
+  if (weight_.identity()) return WeightMethod::calibration_needs();
+  return gptaq_ > 0 ? CalibrationNeeds::kBothChains : CalibrationNeeds::kQuantizedChain;
 }
 
 int64_t Gptq::wanted_tokens(const ModelConfig& model) const {
@@ -34,15 +42,16 @@ int64_t gptq_tokens(const ModelConfig& model) {
 MethodMemory Gptq::calibration_memory(const ModelConfig& model, const CalibrationSize& size) const {
   MethodMemory memory = WeightMethod::calibration_memory(model, size);
   if (!weight_.identity())
-    memory.bytes = std::max(memory.bytes, gptq_bytes(model, size, true_sequential_));
+    memory.bytes = std::max(memory.bytes, gptq_bytes(model, size, {true_sequential_, gptaq_}));
   return memory;
 }
 
 void Gptq::round(BlockContext& context, Recorder& recorder) {
   visit_with_hessians(
-      context, true_sequential_, [&](const char* name, Linear& linear, const at::Tensor& hessian) {
+      context, {true_sequential_, gptaq_},
+      [&](const char* name, Linear& linear, const InputMoments& moments) {
         const GptqResult result =
-            gptq_solve(linear.weight, hessian, weight_, solver_, context.keep_codes);
+            gptq_solve(linear.weight, moments, weight_, solver_, context.keep_codes);
         replace_weight(context, recorder, name, linear, {result.weight, result.codes});
         record_gptq(recorder, context.layer, name, result);
       });

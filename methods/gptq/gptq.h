@@ -6,7 +6,8 @@
 namespace wkvq {
 
 /// GPTQ (Frantar et al., arXiv 2210.17323): weights rounded column by column, the rest of a row
-/// making up for the error on the calibration inputs.
+/// making up for the error on the calibration inputs; with `gptaq` also for that of the inputs
+/// themselves (Li et al., arXiv 2504.02692).
 class Gptq final : public WeightMethod {
  public:
   std::string summary() const override;
@@ -23,6 +24,7 @@ class Gptq final : public WeightMethod {
  private:
   GptqOptions solver_;
   bool true_sequential_ = true;
+  double gptaq_ = 0;
 };
 
 /// Tokens of calibration text that GPTQ wants: eight an input of the widest linear. Of fewer the

@@ -59,15 +59,32 @@ at::Tensor upper_factor(const at::Tensor& hessian, double added) {
   return inverse.flip({0, 1}).contiguous();
 }
 
+/// P = triu(D U^T, 1) U of deviations D in the weight's own order; undefined without.
+at::Tensor deviation_factor(const at::Tensor& deviation, const at::Tensor& factor,
+                            const at::Tensor& order) {
+  if (!deviation.defined()) return {};
+  const at::Tensor ordered = deviation.index_select(0, order).index_select(1, order);
+  return at::matmul(at::matmul(ordered, factor.t()).triu_(1), factor);
+}
+
 /// The loop over columns. Everything is held transposed, so that a column of the weight is a row in
 /// memory.
 class ColumnLoop {
  public:
-  /// `weight` [in, out], overwritten, and `factor` [in, in], both in the order of rounding.
-  /// `fixed`: the grid of every column, or empty where groups find theirs on the way.
-  ColumnLoop(const at::Tensor& weight, const at::Tensor& factor, const QuantSpec& spec,
+  /// U and P of gptq_solve, P undefined without deviations, in the order of rounding.
+  struct Factors {
+    at::Tensor errors, deviations;
+  };
+  /// `weight` [in, out] in that order, overwritten. `fixed`: the grid of every column, or empty
+  /// where groups find theirs on the way.
+  ColumnLoop(const at::Tensor& weight, const Factors& factors, const QuantSpec& spec,
              const std::vector<GroupGrid>& fixed)
-      : weight_(weight), factor_(factor), spec_(spec), fixed_(fixed), columns_(weight.size(0)) {}
+      : weight_(weight),
+        factor_(factors.errors),
+        deviation_(factors.deviations),
+        spec_(spec),
+        fixed_(fixed),
+        columns_(weight.size(0)) {}
 
   /// Returns the rounded weight [in, out]; its codes go to `codes`, bytes of the same shape, where
   /// these are defined.
@@ -97,6 +114,9 @@ class ColumnLoop {
     errors_.select(0, i - first_).copy_(error);
     const int64_t rest = last_ - i - 1;
     weight_.narrow(0, i + 1, rest).addr_(factor_row.narrow(0, i + 1, rest), error, 1, -1);
+    if (deviation_.defined())
+      weight_.narrow(0, i + 1, rest)
+          .addr_(deviation_.select(0, i).narrow(0, i + 1, rest), column.clone(), 1, 1);
     return rounded;
   }
 
@@ -117,12 +137,16 @@ class ColumnLoop {
   at::Tensor current(int64_t begin, int64_t end, int64_t done) const {
     const at::Tensor columns = weight_.narrow(0, begin, end - begin);
     if (end == begin || done == first_) return columns;
-    const at::Tensor factor =
-        factor_.narrow(0, first_, done - first_).narrow(1, begin, end - begin);
-    return columns - at::matmul(factor.t(), errors_.narrow(0, 0, done - first_));
+    const auto part = [&](const at::Tensor& factor) {
+      return factor.narrow(0, first_, done - first_).narrow(1, begin, end - begin).t();
+    };
+    const at::Tensor now = columns - at::matmul(part(factor_), errors_.narrow(0, 0, done - first_));
+    if (!deviation_.defined()) return now;
+    return now + at::matmul(part(deviation_), weight_.narrow(0, first_, done - first_));
   }
 
-  at::Tensor weight_, factor_;
+  at::Tensor weight_;  // rounded columns as they were before
+  at::Tensor factor_, deviation_;
   const QuantSpec& spec_;
   const std::vector<GroupGrid>& fixed_;
   int64_t columns_;
@@ -190,8 +214,9 @@ bool permutes_groups(const GptqOptions& options, const QuantSpec& spec) {
   return options.act_order && !options.static_groups && spec.group_size != -1;
 }
 
-GptqResult gptq_solve(const at::Tensor& weight, const at::Tensor& hessian, const QuantSpec& given,
+GptqResult gptq_solve(const at::Tensor& weight, const InputMoments& moments, const QuantSpec& given,
                       const GptqOptions& options, bool keep_codes) {
+  const at::Tensor& hessian = moments.hessian;
   const int64_t inputs = weight.size(1);
   TORCH_CHECK(weight.dim() == 2 && hessian.dim() == 2 && hessian.size(0) == inputs &&
                   hessian.size(1) == inputs,
@@ -229,7 +254,8 @@ GptqResult gptq_solve(const at::Tensor& weight, const at::Tensor& hessian, const
   keep_codes = keep_codes && !permutes_groups(options, spec) && !spec.per_tensor;
   at::Tensor codes;
   if (keep_codes) codes = at::empty_like(columns, at::kByte);
-  ColumnLoop loop(columns, factor, spec, fixed);
+  ColumnLoop loop(columns, {factor, deviation_factor(moments.deviation, factor, order)}, spec,
+                  fixed);
   const at::Tensor rounded = loop.run(options.block_size, codes);
   const auto in_place = [&](const at::Tensor& x) {
     return at::empty_like(x).index_copy_(0, order, x);

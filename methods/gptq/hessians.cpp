@@ -14,42 +14,78 @@ namespace wkvq {
 
 namespace {
 
-/// Hessians of the inputs named in `wanted`.
-std::map<std::string, at::Tensor> collect(const BlockContext& context,
-                                          const std::vector<std::string>& wanted) {
-  std::map<std::string, at::Tensor> hessians;
-  observe_inputs(context, context.block.weights, context.inputs_quantized(),
-                 [&](const std::string& linear, const at::Tensor& x) {
-                   if (std::ranges::find(wanted, linear) == wanted.end()) return;
-                   const at::Tensor wide = widened(x);
-                   at::Tensor& h = hessians[linear];
-                   if (!h.defined()) h = at::zeros({x.size(1), x.size(1)}, wide.options());
-                   h.addmm_(wide.t(), wide);
-                 });
-  for (const auto& [linear, hessian] : hessians)
-    require_finite(hessian, fmt::format("second moments of the inputs of block_{:02}/{}",
-                                        context.layer, linear));
-  return hessians;
-}
+/// Sums over the inputs of the linears of some names.
+class Collector {
+ public:
+  /// `full` is what deviations are from.
+  Collector(const BlockContext& context, const BlockWeights& full, double alpha)
+      : context_(context), full_(full), alpha_(alpha) {}
+
+  std::map<std::string, InputMoments> collect(const std::vector<std::string>& wanted) const {
+    std::map<std::string, InputMoments> moments;
+    const std::vector<at::Tensor>& hidden = context_.inputs_quantized();
+    for (size_t batch = 0; batch < hidden.size(); ++batch) add(batch, wanted, moments);
+    for (const auto& [linear, sums] : moments) {
+      const std::string where = fmt::format("block_{:02}/{}", context_.layer, linear);
+      require_finite(sums.hessian, "second moments of the inputs of " + where);
+      require_finite(sums.deviation, "deviations of the inputs of " + where);
+    }
+    return moments;
+  }
+
+ private:
+  void add(size_t batch, const std::vector<std::string>& wanted,
+           std::map<std::string, InputMoments>& moments) const {
+    const auto is_wanted = [&](const std::string& linear) {
+      return std::ranges::find(wanted, linear) != wanted.end();
+    };
+    std::map<std::string, at::Tensor> exact;
+    if (alpha_ > 0)
+      observe_inputs(context_, full_, {context_.inputs_full()[batch]},
+                     [&](const std::string& linear, const at::Tensor& x) {
+                       if (is_wanted(linear)) exact[linear] = widened(x);
+                     });
+    observe_inputs(
+        context_, context_.block.weights, {context_.inputs_quantized()[batch]},
+        [&](const std::string& linear, const at::Tensor& x) {
+          if (!is_wanted(linear)) return;
+          const at::Tensor wide = widened(x);
+          const auto zeros = [&] { return at::zeros({x.size(1), x.size(1)}, wide.options()); };
+          if (!moments.contains(linear))
+            moments.emplace(linear, InputMoments(zeros(), alpha_ > 0 ? zeros() : at::Tensor()));
+          InputMoments& sums = moments.at(linear);
+          sums.hessian.addmm_(wide.t(), wide);
+          if (alpha_ > 0) sums.deviation.addmm_((exact.at(linear) - wide).t(), wide, 1, alpha_);
+        });
+  }
+
+  const BlockContext& context_;
+  BlockWeights full_;
+  double alpha_;
+};
 
 }  // namespace
 
-void visit_with_hessians(BlockContext& context, bool sequential, const HessianVisitor& visitor) {
-  std::map<std::string, at::Tensor> hessians;
-  if (!sequential) hessians = collect(context, readers());
+void visit_with_hessians(BlockContext& context, const HessianOptions& options,
+                         const HessianVisitor& visitor) {
+  const Collector collector(context, context.block.weights, options.alpha);
+  std::map<std::string, InputMoments> moments;
+  if (!options.sequential) moments = collector.collect(readers());
   for (const std::string& reader : readers()) {
-    if (sequential) {
-      hessians.clear();  // not two of them at once
-      hessians = collect(context, {reader});
+    if (options.sequential) {
+      moments.clear();  // not two of them at once
+      moments = collector.collect({reader});
     }
     context.block.weights.visit_linears([&](const char* name, Linear& linear) {
-      if (reader == reader_of(linear_named(name).input)) visitor(name, linear, hessians[reader]);
+      if (reader == reader_of(linear_named(name).input)) visitor(name, linear, moments.at(reader));
     });
   }
 }
 
-double gptq_bytes(const ModelConfig& model, const CalibrationSize& size, bool sequential) {
-  constexpr double kMatrices = 4, kWeightCopies = 5;
+double gptq_bytes(const ModelConfig& model, const CalibrationSize& size,
+                  const HessianOptions& options) {
+  constexpr double kWeightCopies = 5;
+  const double matrices = options.alpha > 0 ? 7 : 4, held = options.alpha > 0 ? 2 : 1;
   const double width = std::max(4.0, size.element_bytes);
   const auto square = [&](int64_t inputs) {
     return width * static_cast<double>(inputs) * static_cast<double>(inputs);
@@ -57,11 +93,11 @@ double gptq_bytes(const ModelConfig& model, const CalibrationSize& size, bool se
   const double widest = square(widest_input(model));
   const double weight = width * static_cast<double>(largest_block_tensor(model));
   const double batch =
-      static_cast<double>(size.batch_tokens) * activation_bytes(model, size.element_bytes);
-  const double others =
-      sequential ? 0
-                 : 2 * square(model.hidden_size) + square(input_size(model, LinearInput::kHeads));
-  return others + std::max(kMatrices * widest + kWeightCopies * weight, widest + batch);
+      held * static_cast<double>(size.batch_tokens) * activation_bytes(model, size.element_bytes);
+  const double others = options.sequential ? 0
+                                           : held * 2 * square(model.hidden_size) +
+                                                 square(input_size(model, LinearInput::kHeads));
+  return others + std::max(matrices * widest + kWeightCopies * weight, held * widest + batch);
 }
 
 }  // namespace wkvq

@@ -171,19 +171,19 @@ MethodMemory Mixed::calibration_memory(const ModelConfig& model,
                                        const CalibrationSize& size) const {
   MethodMemory memory = WeightMethod::calibration_memory(model, size);
   if (rounding_.kind == Rounding::kGptq)
-    memory.bytes = std::max(memory.bytes, gptq_bytes(model, size, rounding_.true_sequential));
+    memory.bytes = std::max(memory.bytes, gptq_bytes(model, size, {rounding_.true_sequential}));
   return memory;
 }
 
 void Mixed::round(BlockContext& context, Recorder& recorder) {
   if (rounding_.kind == Rounding::kNearest) return WeightMethod::round(context, recorder);
   visit_with_hessians(
-      context, rounding_.true_sequential,
-      [&](const char* name, Linear& linear, const at::Tensor& hessian) {
+      context, {rounding_.true_sequential},
+      [&](const char* name, Linear& linear, const InputMoments& moments) {
         const QuantSpec spec = weight_of(context.layer, name);
         if (spec.identity()) return;
         const GptqResult result =
-            gptq_solve(linear.weight, hessian, spec, rounding_.solver, context.keep_codes);
+            gptq_solve(linear.weight, moments, spec, rounding_.solver, context.keep_codes);
         replace_weight(context, recorder, name, linear, {result.weight, result.codes});
         record_gptq(recorder, context.layer, name, result);
       });

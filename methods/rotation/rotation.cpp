@@ -70,7 +70,7 @@ MethodMemory Rotation::calibration_memory(const ModelConfig& model,
   double bytes = kWeightCopies * wide * static_cast<double>(largest_block_tensor(model));
   // A Hessian on its way to the rotated basis, and there.
   if (rounding_.kind == Rounding::kGptq)
-    bytes += gptq_bytes(model, size, rounding_.true_sequential) +
+    bytes += gptq_bytes(model, size, {rounding_.true_sequential}) +
              2 * wide * square(std::max(model.hidden_size, model.intermediate_size));
   // Dense matrices in front of linears whose inputs are quantized.
   if (!activation_.identity() && residual_) bytes += size.element_bytes * square(model.hidden_size);
@@ -155,11 +155,11 @@ void Rotation::round(BlockContext& context, Recorder& recorder) {
     return;
   }
   visit_with_hessians(
-      context, rounding_.true_sequential,
-      [&](const char* name, Linear& linear, const at::Tensor& hessian) {
+      context, {rounding_.true_sequential},
+      [&](const char* name, Linear& linear, const InputMoments& moments) {
         replace(name, linear, [&](const at::Tensor& rotated, const Orthonormal& input) {
           // Of x R: R^T H R.
-          const at::Tensor turned = apply_rows(input, input.apply(hessian)).contiguous();
+          const at::Tensor turned = apply_rows(input, input.apply(moments.hessian)).contiguous();
           const GptqResult result =
               gptq_solve(rotated, turned, weight_, rounding_.solver, context.keep_codes);
           record_gptq(recorder, context.layer, name, result);

@@ -21,6 +21,18 @@ std::vector<Case> cases() {
   KvTensorOptions rotated = four, rotated_across = across, rotated_time = time;
   for (KvTensorOptions* options : {&rotated, &rotated_across, &rotated_time})
     options->rotate = KvRotation::kHadamard;
+  KvTensorOptions directions{.bits = 3, .rotate = KvRotation::kSigned, .grid = KvGrid::kNormal};
+  KvTensorOptions projected = directions;
+  projected.norm_correction = false;
+  projected.qjl = true;
+  KvTensorOptions tiled = three, tiled_time = time;
+  tiled.group_size = -1;
+  for (KvTensorOptions* options : {&tiled, &tiled_time}) {
+    options->rotate = KvRotation::kSigned;
+    options->scale_dtype = ScaleDtype::kFloat16;
+    options->clip = 0.9;
+    options->tile = 4;
+  }
   return {
       {"none", {.mode = ViewMode::kNone}, four, four},
       {"all", {.mode = ViewMode::kAll}, four, three},
@@ -40,6 +52,12 @@ std::vector<Case> cases() {
       {"kivi, rotated", {.mode = ViewMode::kKivi, .window = 4}, rotated_time, rotated},
       {"kivi, one group a window", {.mode = ViewMode::kKivi, .window = 4}, time, three},
       {"kivi, two groups a window", {.mode = ViewMode::kKivi, .window = 8}, time, four},
+      {"past, directions", {.mode = ViewMode::kPast, .sinks = 1}, directions, projected},
+      {"tiles", {.mode = ViewMode::kTiles, .window = 4}, tiled_time, tiled},
+      {"two tiles at once, sinks",
+       {.mode = ViewMode::kTiles, .window = 8, .sinks = 16},
+       tiled_time,
+       tiled},
   };
 }
 

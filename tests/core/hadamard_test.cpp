@@ -41,6 +41,16 @@ TEST_CASE("kv rotation: spreads a channel of large values, and its stored form i
   REQUIRE(at::equal(both.decode(both.encode(key)), both.fake(key)));
 }
 
+TEST_CASE("hadamard: of other widths, part by part") {
+  const at::Tensor x =
+      at::tensor({1.0, 2.0, 3.0, 5.0, 1.0, 2.0, 3.0, 5.0, 0.0, 0.0, 2.0, 0.0}, at::kDouble);
+  REQUIRE(at::equal(
+      hadamard_parts(x),
+      at::tensor({5.5, -1.5, -2.5, 0.5, 5.5, -1.5, -2.5, 0.5, 1.0, 1.0, -1.0, -1.0}, at::kDouble)));
+  REQUIRE(at::equal(hadamard_parts(x.narrow(0, 0, 4)), hadamard(x.narrow(0, 0, 4))));
+  REQUIRE(at::equal(hadamard_parts(x.narrow(0, 0, 3)), x.narrow(0, 0, 3)));
+}
+
 TEST_CASE("kv rotation: head_dim must be a power of two") {
   ModelConfig model;
   model.heads = model.kv_heads = 4;
@@ -50,7 +60,7 @@ TEST_CASE("kv rotation: head_dim must be a power of two") {
   const KvViewOptions view{.mode = ViewMode::kPast};
   REQUIRE_CONFIG_ERROR(check_kv_options(options, view, model),
                        "rotate: hadamard of the values does not fit head_dim 12; expected a power "
-                       "of two");
+                       "of two, or rotate: signed");
   model.head_dim = 16;
   check_kv_options(options, view, model);
   model.head_dim = 12;

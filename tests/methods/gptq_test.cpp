@@ -54,6 +54,28 @@ at::Tensor direct(at::Tensor weight, const at::Tensor& hessian, const QuantSpec&
   return weight;
 }
 
+/// The same with deviations of the inputs: rounded columns leave what their deviations need to the
+/// others.
+at::Tensor direct_with(at::Tensor weight, const InputMoments& inputs, const QuantSpec& spec) {
+  const int64_t columns = weight.size(1);
+  const at::Tensor& h = inputs.hessian;
+  weight = weight.clone();
+  const GroupGrid grid = group_grid(weight.contiguous(), spec);
+  for (int64_t i = 0; i < columns; ++i) {
+    const int64_t rest = columns - i - 1;
+    const at::Tensor before = weight.select(1, i).clone();
+    const at::Tensor inverse = at::linalg_inv(h.narrow(0, i, rest + 1).narrow(1, i, rest + 1));
+    const at::Tensor rounded = grid.nearest(before);
+    weight.narrow(1, i, rest + 1).sub_(at::outer((before - rounded) / inverse[0][0], inverse[0]));
+    weight.select(1, i).copy_(rounded);
+    if (rest == 0) break;
+    const at::Tensor left = h.narrow(0, i + 1, rest).narrow(1, i + 1, rest);
+    const at::Tensor wanted = inputs.deviation[i].narrow(0, i + 1, rest);
+    weight.narrow(1, i + 1, rest).add_(at::outer(before, at::mv(at::linalg_inv(left), wanted)));
+  }
+  return weight;
+}
+
 }  // namespace
 
 TEST_CASE("gptq: uncorrelated inputs of equal size give round to nearest, bit for bit") {
@@ -142,6 +164,60 @@ TEST_CASE("gptq: dead columns, copied columns and short calibration stay finite"
   REQUIRE(none.weight.abs().max().item<double>() == 0);
   REQUIRE(none.dead_columns == 20);
   REQUIRE_THROWS_AS(gptq_solve(weight, hessian_of(x) * NAN, spec, {}), c10::Error);
+}
+
+TEST_CASE("gptaq: two columns by hand, and no deviation is gptq bit for bit") {
+  // H = I: the second column gets the first one times their deviation, 0.25, whatever its error.
+  const at::Tensor hessian = at::eye(2, at::kDouble);
+  const at::Tensor deviation = at::tensor({0.5, 0.25, 0.0, 0.5}, at::kDouble).view({2, 2});
+  const at::Tensor weight = at::tensor({1.0, 0.35, 0.4, 0.45, -1.0, 0.9}, at::kDouble).view({3, 2});
+  const QuantSpec spec{.bits = 2, .per_tensor = true, .form = QuantForm::kSymmetric};
+  // 0.35 + 0.25 -> 1. 0.45 + 0.1 -> 1, with the 0.4 from before rounding. 0.9 - 0.25 -> 1.
+  const at::Tensor expected = at::tensor({1.0, 1.0, 0.0, 1.0, -1.0, 1.0}, at::kDouble).view({3, 2});
+  for (const int64_t block : {1, 2}) {
+    const GptqOptions options{.damping = 0, .block_size = block};
+    REQUIRE(at::equal(gptq_solve(weight, {hessian, deviation}, spec, options).weight, expected));
+  }
+  const at::Tensor many = random_tensor({6, 45}, 2), h = hessian_of(correlated(200, 45, 3));
+  for (const QuantSpec& form : every_form())
+    for (const bool act_order : {false, true}) {
+      const GptqOptions options{.act_order = act_order, .block_size = 16};
+      const at::Tensor none = at::zeros({45, 45}, at::kDouble);
+      REQUIRE(at::equal(gptq_solve(many, {h, none}, form, options).weight,
+                        gptq_solve(many, h, form, options).weight));
+    }
+}
+
+TEST_CASE("gptaq: blocks and the factor equal solving for the rest column by column") {
+  const at::Tensor x = correlated(200, 45, 3), exact = x + 0.1 * random_tensor({200, 45}, 9);
+  const InputMoments inputs(hessian_of(x), at::matmul((exact - x).t(), x));
+  const at::Tensor weight = random_tensor({6, 45}, 2);
+  const QuantSpec spec{.bits = 4};
+  at::Tensor last;
+  for (const int64_t block : {int64_t{1}, int64_t{16}, int64_t{128}}) {
+    const GptqOptions options{.damping = 0, .static_groups = true, .block_size = block};
+    const at::Tensor rounded = gptq_solve(weight, inputs, spec, options).weight;
+    INFO("block " << block);
+    REQUIRE(largest_difference(rounded, direct_with(weight, inputs, spec)) < 1e-9);
+    last = rounded;
+  }
+  // What it is for: the output on the inputs in full precision.
+  const auto error = [&](const at::Tensor& w) {
+    return (at::matmul(x, w.t()) - at::matmul(exact, weight.t())).norm().item<double>();
+  };
+  REQUIRE(error(last) < error(gptq_solve(weight, inputs.hessian, spec, {.damping = 0}).weight));
+}
+
+TEST_CASE("gptaq: the first set of linears has no deviations yet, later ones do") {
+  test::BlockFixture fixture("datasets/mini", at::kFloat, 96);
+  const auto at_first = [&](const std::string& more) {
+    return fixture.calibrated("{name: gptq, weight: {bits: 3, group_size: 64}" + more + "}", 0)
+        .weights;
+  };
+  const BlockWeights plain = at_first(""), corrected = at_first(", gptaq: 0.25");
+  CHECK(at::equal(plain.q_proj.weight, corrected.q_proj.weight));
+  CHECK(!at::equal(plain.down_proj.weight, corrected.down_proj.weight));
+  REQUIRE_CONFIG_ERROR(test::method_of("{name: gptq, gptaq: 2}"), "expected 0 to 1");
 }
 
 TEST_CASE("gptq: less output error than rounding to nearest, on average over layers") {
