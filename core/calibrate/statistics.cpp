@@ -77,6 +77,15 @@ double relative_error(const at::Tensor& x, const at::Tensor& y) {
   return sums.noise == 0 ? 0 : std::sqrt(sums.noise / sums.signal);
 }
 
+/// Of each head, x and y [batch, heads, seq, n].
+at::Tensor relative_by_head(const at::Tensor& x, const at::Tensor& y) {
+  const auto norm = [](const at::Tensor& z) {
+    return z.to(at::kDouble).transpose(0, 1).flatten(1).norm(2, {1});
+  };
+  const at::Tensor noise = norm(x - y);
+  return at::where(noise == 0, 0, noise / norm(x));
+}
+
 }  // namespace
 
 std::string statistics_group(int64_t layer) {
@@ -106,6 +115,10 @@ void record_kv_statistics(Recorder& recorder, int64_t layer, const AttentionInpu
   const at::Tensor key = codec.key.before_rope() ? sample.key_before_rope : sample.key;
   record_channels(recorder, group + "/key", key, codec.key.fake(key));
   record_channels(recorder, group + "/value", sample.value, codec.value.fake(sample.value));
+  if (codec.identity()) return;
+  const HeadErrors heads = head_errors(sample, sample, codec);
+  recorder.array(group + "/heads", "logit_error", to_array(heads.logits));
+  recorder.array(group + "/heads", "output_error", to_array(heads.output));
   if (codec.key.identity()) return;
   recorder.attribute(group + "/key", "logit_error",
                      logit_error(sample.query, sample.key, quantized_key(sample, codec.key)));
@@ -119,6 +132,16 @@ AttentionErrors attention_errors(const AttentionInputs& full, const AttentionInp
                          causal_logits(quantized.query, quantized_key(quantized, codec.key))),
           relative_error(quantized_attention(full, {}, view),
                          quantized_attention(quantized, codec, view))};
+}
+
+HeadErrors head_errors(const AttentionInputs& full, const AttentionInputs& quantized,
+                       const KvCodec& codec) {
+  const at::NoGradGuard no_grad;
+  const KvViewOptions view{.mode = ViewMode::kAll};
+  return {relative_by_head(causal_logits(full.query, full.key),
+                           causal_logits(quantized.query, quantized_key(quantized, codec.key))),
+          relative_by_head(quantized_attention(full, {}, view),
+                           quantized_attention(quantized, codec, view))};
 }
 
 }  // namespace wkvq

@@ -28,6 +28,7 @@ void record_weight_error(Recorder& recorder, int64_t layer, const std::string& l
 /// mean and standard deviation of keys (where they are quantized: after RoPE or before it) and
 /// values, sqnr_db of their quantized copies, and the error of attention logits,
 ///   logit_error = sqrt(mean over s <= t of (q_t . (khat_s - k_s))^2 / head_dim).
+/// In `heads`, where the cache is quantized, the HeadErrors that this alone makes.
 void record_kv_statistics(Recorder& recorder, int64_t layer, const AttentionInputs& sample,
                           const KvCodec& codec);
 
@@ -41,5 +42,12 @@ struct AttentionErrors {
 /// states; every query sees every token quantized, its own too.
 AttentionErrors attention_errors(const AttentionInputs& full, const AttentionInputs& quantized,
                                  const KvCodec& codec);
+
+/// The same of every query head, [heads], float64; 0 where nothing differs.
+struct HeadErrors {
+  at::Tensor logits, output;
+};
+HeadErrors head_errors(const AttentionInputs& full, const AttentionInputs& quantized,
+                       const KvCodec& codec);
 
 }  // namespace wkvq

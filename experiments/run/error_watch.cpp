@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 
@@ -51,6 +52,27 @@ std::optional<std::string> warning_of(const Places& places, const char* of) {
       worse, places.size(), of, *worst, place.error, place.nearest);
 }
 
+// A head is far worse than the rest where the error of its output is so many times the median of
+// all heads, and no small share of the output.
+constexpr double kFarWorse = 4, kNoSmallShare = 0.05;
+
+std::optional<std::string> warning_of_heads(const std::map<std::string, double>& heads) {
+  if (heads.size() < 2) return std::nullopt;
+  std::vector<double> errors;
+  const auto* worst = &*heads.begin();
+  for (const auto& head : heads) {
+    errors.push_back(head.second);
+    if (head.second > worst->second) worst = &head;
+  }
+  const auto middle = errors.begin() + static_cast<std::ptrdiff_t>(errors.size() / 2);
+  std::ranges::nth_element(errors, middle);
+  if (!(worst->second > kFarWorse * *middle && worst->second > kNoSmallShare)) return std::nullopt;
+  return fmt::format(
+      "the quantized cache changes the output of {} by {:.3g} of its norm, {:.1f} times the median "
+      "of {} heads; `wkvq show` lists the worst",
+      worst->first, worst->second, worst->second / *middle, heads.size());
+}
+
 constexpr const char* kCalibration = "calibration text";
 constexpr const char* kText = "evaluated text";
 
@@ -68,6 +90,16 @@ void ErrorWatch::attribute(const std::string& group, const std::string& name,
   if (name == "text_error_nearest") text_[place].nearest = *number;
 }
 
+void ErrorWatch::array(const std::string& group, const std::string& name, const Array& values) {
+  recorder_.array(group, name, values);
+  constexpr std::string_view kHeads = "/heads";
+  if (name != "output_error" || !group.starts_with(kStatistics) || !group.ends_with(kHeads)) return;
+  const std::string block =
+      group.substr(kStatistics.size(), group.size() - kStatistics.size() - kHeads.size());
+  for (size_t head = 0; head < values.values.size(); ++head)
+    heads_[fmt::format("{}, head {}", block, head)] = values.values[head];
+}
+
 std::string ErrorWatch::note() const {
   return calibration_.empty() ? note_of(text_, kText) : note_of(calibration_, kCalibration);
 }
@@ -76,6 +108,7 @@ std::vector<std::string> ErrorWatch::warnings() const {
   std::vector<std::string> warnings;
   if (const auto text = warning_of(calibration_, kCalibration)) warnings.push_back(*text);
   if (const auto text = warning_of(text_, kText)) warnings.push_back(*text);
+  if (const auto text = warning_of_heads(heads_)) warnings.push_back(*text);
   return warnings;
 }
 

@@ -49,3 +49,23 @@ TEST_CASE("an error that is no number is seen in whichever part it stands") {
       CHECK(std::isnan(number(name)));
   }
 }
+
+TEST_CASE("errors of heads: by hand, and the head that is quantized worse than the others") {
+  // Two heads that share one key of one channel; the second token sees both.
+  const auto inputs = [](double second_key) {
+    AttentionInputs in;
+    in.query = at::tensor({1.0, 2.0, 3.0, 0.0}, at::kDouble).view({1, 2, 2, 1});
+    in.key = at::tensor({1.0, second_key}, at::kDouble).view({1, 1, 2, 1});
+    in.value = at::tensor({0.0, 1.0}, at::kDouble).view({1, 1, 2, 1});
+    in.key_before_rope = in.key;
+    return in;
+  };
+  const HeadErrors errors = head_errors(inputs(2), inputs(2.5), {});
+  // Logits 1, 2, 4 against 1, 2, 5, and 3, 0, 0 in both.
+  CHECK(errors.logits[0].item<double>() == Approx(1 / std::sqrt(21.0)).epsilon(1e-14));
+  CHECK(errors.logits[1].item<double>() == 0);
+  // The output of the second token is the softmax's weight of it; a query of 0 weighs both alike.
+  const double exact = 1 / (1 + std::exp(-2.0)), other = 1 / (1 + std::exp(-3.0));
+  CHECK(errors.output[0].item<double>() == Approx((other - exact) / exact).epsilon(1e-13));
+  CHECK(errors.output[1].item<double>() == 0);
+}
