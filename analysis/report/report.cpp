@@ -106,15 +106,18 @@ void print_tables(const Report& report, const ReportOptions& options, std::ostre
   print_notes(report, markdown, out);
 }
 
-/// Quantiles of KL have no standard error and are shown when asked for; so is the status where all
-/// runs are done.
+/// Quantiles of KL have no standard error and are shown when asked for; so are llama.cpp's
+/// statistics, which `wkvq show` prints, and the status where all runs are done.
 void drop_unasked(const std::vector<RunSummary>& runs, std::vector<ReportColumn>& columns) {
   const bool all_done =
       std::ranges::all_of(runs, [](const RunSummary& run) { return run.status == "done"; });
   std::erase_if(columns, [&](const ReportColumn& column) {
     if (column.kind == Kind::kRun && column.name == "status") return all_done;
+    static const std::vector<std::string> unasked{"kl_median", "kl_p99", "perplexity_ratio",
+                                                  "delta_p", "delta_p_rms"};
     return column.kind == Kind::kEvaluation &&
-           (column.metric.ends_with("kl_median") || column.metric.ends_with("kl_p99"));
+           std::ranges::any_of(
+               unasked, [&](const std::string& name) { return column.metric.ends_with(name); });
   });
 }
 

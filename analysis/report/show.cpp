@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "analysis/report/show_evidence.h"
 #include "analysis/tables/format_number.h"
 #include "analysis/tables/text_table.h"
 #include "analysis/tables/text_width.h"
@@ -151,6 +152,8 @@ std::string text_of(const std::filesystem::path& path) {
   table_section(file, "Front of weights", "/calibration/front_weights", out);
   table_section(file, "Front of keys and values", "/calibration/front_kv", out);
   section("Cost", pairs(run.cost), out);
+  section("As llama.cpp prints it", llama_cpp_table(run, file), out);
+  section("Heads that the cache changes most", worst_heads_table(file), out);
   section("Statistics", statistics_table(file), out);
   return out.str();
 }

@@ -75,6 +75,7 @@ Scored score_chunk(const Head& head, const Chunk& chunk, const at::Tensor& hidde
   if (options.greedy) append(scored.greedy, logp.argmax(-1).index_select(0, slots) == tokens);
   if (!options.reference.defined()) return scored;
   const at::Tensor exact = log_probabilities_of(options.reference);
+  append(scored.full_nll, exact.index({slots, tokens}).neg());
   // In place: with a large vocabulary each of these takes as much as a weight.
   const at::Tensor kl = (exact - logp).mul_(exact.exp()).sum(-1, false, at::kDouble);
   append(scored.kl, kl.index_select(0, slots));
@@ -92,6 +93,7 @@ void distribute(const Scored& answers, const Target* targets, std::vector<Scored
     if (!answers.greedy.empty()) to.greedy.push_back(answers.greedy[i]);
     if (answers.kl.empty()) continue;
     to.kl.push_back(answers.kl[i]);
+    to.full_nll.push_back(answers.full_nll[i]);
     to.top1_agree.push_back(answers.top1_agree[i]);
   }
 }

@@ -46,6 +46,38 @@ TEST_CASE("show: every part of a run file") {
   CHECK(contains(text, "block_01/q_proj    30.25             -  -\n"));
 }
 
+TEST_CASE("show: the worst heads first, and llama.cpp's statistics of an evaluation with KL") {
+  const test::TemporaryFolder folder;
+  RunFileWriter writer(folder / "a.h5", {"id-1", "demo", test::config("rtn", 4)});
+  const std::vector<std::pair<std::string, double>> metrics{
+      {"perplexity", 7.5},        {"kl", 0.25},         {"top1_agreement", 0.9},
+      {"perplexity_ratio", 1.25}, {"delta_p", -0.0125}, {"delta_p_rms", 0.05}};
+  for (const auto& [metric, value] : metrics)
+    test::record(writer, {metric + ".self", metric, value, 0.1, "past", "BOS"});
+  writer.attribute("/evaluation/perplexity_ratio.self", "perplexity_full", 6.0);
+  writer.attribute("/evaluation/perplexity_ratio.self", "correlation", 0.875);
+  writer.attribute("/evaluation/perplexity_ratio.self", "stderr_tokens", 0.002);
+  writer.attribute("/evaluation/kl.self", "percentile_99_9", 3.5);
+  writer.attribute("/evaluation/delta_p.self", "stderr_tokens", 0.001);
+  writer.attribute("/evaluation/delta_p.self", "percentile_5", -0.5);
+  writer.array("/statistics/block_00/heads", "logit_error", {{2}, {0.5, 0.25}});
+  writer.array("/statistics/block_00/heads", "output_error", {{2}, {0.01, 0.02}});
+  writer.array("/statistics/block_01/heads", "logit_error", {{1}, {0.75}});
+  writer.array("/statistics/block_01/heads", "output_error", {{1}, {0.08}});
+  writer.finish();
+  std::ostringstream out;
+  CHECK(show_command(folder / "a.h5", out) == 0);
+  const std::string text = out.str();
+  CHECK(contains(text,
+                 "block_01     0         0.75          0.08           4.00\n"
+                 "block_00     1         0.25          0.02           1.00\n"));
+  CHECK(contains(text, "PPL(base)                                 6.000000\n"));
+  CHECK(contains(text, "PPL(Q)/PPL(base)               1.250000 ± 0.002000\n"));
+  CHECK(contains(text, "KLD, 99.9 %                               3.500000\n"));
+  CHECK(contains(text, "delta p, mean                  -1.2500 ± 0.1000 %\n"));
+  CHECK(contains(text, "delta p, 5 %                            -50.0000 %\n"));
+}
+
 TEST_CASE("show: a file that is none") {
   const test::TemporaryFolder folder;
   test::write_file(folder / "a.h5", "words");

@@ -194,13 +194,15 @@ TEST_CASE("conventions: divergence under names of their own") {
   task->prepare({.corpus = &corpus, .text = &context, .max_context = 512});
   Scored scored = answer({1});
   scored.kl = {0.5F};
+  scored.full_nll = {1};
   scored.top1_agree = {1};
   const auto metrics = task->score({scored, scored});
   std::vector<std::string> names;
   for (const Metric& metric : metrics) names.push_back(metric.metric);
   CHECK(names == std::vector<std::string>{"llama_cpp_perplexity", "llama_cpp_kl",
                                           "llama_cpp_kl_median", "llama_cpp_kl_p99",
-                                          "llama_cpp_top1_agreement"});
+                                          "llama_cpp_top1_agreement", "llama_cpp_perplexity_ratio",
+                                          "llama_cpp_delta_p", "llama_cpp_delta_p_rms"});
   CHECK_THROWS_AS(task->score({scored}), std::logic_error);
 }
 

@@ -123,12 +123,14 @@ TEST_CASE("perplexity: divergence from full precision") {
   task->prepare(test::inputs(test::counting(6), 512));
   Scored first = answer({1, 2});
   first.kl = {0, 0.5f};
+  first.full_nll = {1, 1};
   first.top1_agree = {1, 0};
   Scored second = answer({3, 4});
   second.kl = {1, 2.5f};
+  second.full_nll = {2, 4};
   second.top1_agree = {1, 1};
   const auto metrics = task->score({first, second});
-  REQUIRE(metrics.size() == 5);
+  REQUIRE(metrics.size() == 8);
   const Metric& kl = metrics[1];
   CHECK(kl.metric == "kl");
   CHECK(kl.value == 1.0);
@@ -145,6 +147,52 @@ TEST_CASE("perplexity: divergence from full precision") {
   CHECK(metrics[4].metric == "top1_agreement");
   CHECK(metrics[4].value == 0.75);
   CHECK(test::rows<float>(metrics[4], "agree") == std::vector<float>{1, 0, 1, 1});
+  SECTION("beside llama.cpp's statistics, by hand") {
+    const auto fact = [](const Metric& metric, const std::string& name) {
+      return std::get<double>(metric.attributes.at(name));
+    };
+    // NLL 1, 2, 3, 4 against 1, 1, 2, 4: differences 0, 1, 1, 0; window means 0.5 and 0.5.
+    const Metric& ratio = metrics[5];
+    CHECK(ratio.metric == "perplexity_ratio");
+    CHECK(ratio.value == Approx(std::exp(0.5)).epsilon(1e-14));
+    CHECK(ratio.stderr_ == Approx(0).margin(1e-15));
+    // Mean of squares 0.5, square of the mean 0.25, three degrees of freedom.
+    CHECK(fact(ratio, "stderr_tokens") ==
+          Approx(std::exp(0.5) * std::sqrt(0.25 / 3)).epsilon(1e-14));
+    CHECK(fact(ratio, "perplexity_full") == Approx(std::exp(2.0)).epsilon(1e-14));
+    // Covariance 5.0 of squares 5 and 6: (1.5 + 0.5 + 0 + 3) / sqrt(5 * 6).
+    CHECK(fact(ratio, "correlation") == Approx(5 / std::sqrt(30.0)).epsilon(1e-14));
+    // Probabilities: 0, e^-2 - e^-1, e^-3 - e^-2, 0.
+    const double a = std::exp(-2.0) - std::exp(-1.0), b = std::exp(-3.0) - std::exp(-2.0);
+    const Metric& delta = metrics[6];
+    CHECK(delta.metric == "delta_p");
+    CHECK(delta.value == Approx((a + b) / 4).epsilon(1e-14));
+    CHECK(delta.stderr_ == Approx(std::abs(a / 2 - b / 2) / 2).epsilon(1e-14));
+    CHECK(fact(delta, "smallest") == a);
+    CHECK(fact(delta, "percentile_50") == Approx(b / 2).epsilon(1e-14));
+    // Rank 0.75 of a, b, 0, 0.
+    CHECK(fact(delta, "percentile_25") == Approx(a / 4 + b * 3 / 4).epsilon(1e-14));
+    CHECK(fact(delta, "largest") == 0);
+    const double squares = (a * a + b * b) / 4;
+    CHECK(fact(delta, "stderr_tokens") ==
+          Approx(std::sqrt((squares - delta.value * delta.value) / 3)).epsilon(1e-13));
+    const Metric& rms = metrics[7];
+    CHECK(rms.metric == "delta_p_rms");
+    CHECK(rms.value == Approx(std::sqrt(squares)).epsilon(1e-14));
+    const double fourth = (std::pow(a, 4) + std::pow(b, 4)) / 4;
+    CHECK(fact(rms, "stderr_tokens") ==
+          Approx(0.5 / rms.value * std::sqrt((fourth - squares * squares) / 3)).epsilon(1e-13));
+    CHECK(fact(kl, "percentile_99_9") == Approx(1 + 0.997 * 1.5).epsilon(1e-14));
+  }
+  SECTION("a model against itself has no error") {
+    second.full_nll = second.nll;
+    first.full_nll = first.nll;
+    const auto same = task->score({first, second});
+    CHECK(same[5].value == 1);
+    CHECK(same[6].value == 0);
+    CHECK(same[7].value == 0);
+    CHECK(same[7].stderr_ == 0);
+  }
   SECTION("an answer without it is a mistake of the caller") {
     CHECK_THROWS_AS(task->score({answer({1, 2}), answer({3, 4})}), std::logic_error);
   }

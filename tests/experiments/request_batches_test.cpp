@@ -198,5 +198,6 @@ TEST_CASE("scores of a batch: each place once, answers in order") {
   // token 0 at place 2.
   CHECK(scored[1].greedy == std::vector<uint8_t>{1, 0, 1});
   CHECK(scored[1].kl == std::vector<float>{0, 0, 0});
+  CHECK(scored[1].full_nll == scored[1].nll);
   CHECK(scored[1].top1_agree == std::vector<uint8_t>{1, 1, 1});
 }

@@ -30,4 +30,11 @@ Ratio clustered_ratio(const std::vector<double>& sums, const std::vector<double>
 /// statistics.
 double quantile(std::vector<double> values, double q);
 
+/// Standard error of the mean of `values` where they are independent, as llama.cpp prints it:
+/// sqrt((mean of squares - square of the mean) / (n - 1)); NaN where there is one.
+double independent_error(const std::vector<double>& values);
+
+/// Pearson's correlation of two lists of one length; NaN where one of them does not vary.
+double correlation(const std::vector<double>& x, const std::vector<double>& y);
+
 }  // namespace wkvq

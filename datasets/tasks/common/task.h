@@ -18,6 +18,8 @@ namespace wkvq {
 struct Generation {
   int64_t max_tokens = 0;         ///< 0: nothing is written
   std::vector<std::string> stop;  ///< text that ends it, itself left out
+  double temperature = 0;         ///< 0: greedy
+  int64_t seed = 0;               ///< of the draws at other temperatures
 };
 
 /// One sequence to run through the model; the tokens from position `score_from` (>= 1) to the end
@@ -38,11 +40,14 @@ struct Request {
 
 /// What the model said of one request; vectors have one entry a scored token.
 struct Scored {
-  std::vector<float> nll;           ///< natural log
-  std::vector<float> kl;            ///< KL(full precision || this), empty unless asked for
-  std::vector<uint8_t> top1_agree;  ///< arg max equals full precision's, empty unless asked for
-  std::vector<uint8_t> greedy;      ///< the token is the arg max, empty unless asked for
-  std::vector<int32_t> generated;   ///< what was written; empty unless asked for
+  std::vector<float> nll;            ///< natural log
+  std::vector<float> kl;             ///< KL(full precision || this), empty unless asked for
+  std::vector<float> full_nll;       ///< full precision's of the same tokens, where there is a KL
+  std::vector<uint8_t> top1_agree;   ///< arg max equals full precision's, empty unless asked for
+  std::vector<uint8_t> greedy;       ///< the token is the arg max, empty unless asked for
+  std::vector<int32_t> generated;    ///< what was written; empty unless asked for
+  std::vector<int32_t> followed;     ///< Task::follows: what full precision wrote, scored above
+  std::vector<float> generated_nll;  ///< Task::follows: full precision's, of what was written
 };
 
 /// One reported number with all that it stands on.
@@ -94,6 +99,9 @@ class Task {
   virtual bool has_prefill() const { return false; }
   /// True where requests ask for text: such an entry decodes through the cache.
   virtual bool generates() const { return false; }
+  /// True where the full-precision model writes first: the quantized one is scored on that text,
+  /// token by token through its cache, and writes its own; both end where max_tokens says.
+  virtual bool follows() const { return false; }
   /// ConfigError where data are missing or malformed (file, line, what was expected).
   virtual std::vector<Request> prepare(const TaskInputs& inputs) = 0;
   /// `scored` in the order of prepare(). Pure: same input, same bits.

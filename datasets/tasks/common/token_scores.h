@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,13 @@ struct TokenPlace {
 /// (no standard error: NaN, no rows of their own), `top1_agreement` = share of tokens where both
 /// models have the same arg max. Rows, one a token: `window` (number of the request), `position`
 /// and nll, kl or agree; where clusters are documents also `document`.
+///
+/// Beside these, what llama.cpp's `perplexity --kl-divergence` prints, with p the probability of the
+/// token: `perplexity_ratio` = exp(mean of nll - full precision's nll), its error that of the paired
+/// differences; `delta_p` = mean p - full precision's p; `delta_p_rms`, its root mean square. Rows
+/// nll_difference, delta_p. Attributes: `stderr_tokens`, the error that llama.cpp prints, which
+/// takes tokens for independent; `smallest`, `percentile_1` and so on, `largest` of kl and delta_p;
+/// of the ratio `perplexity_full` and `correlation` (of both NLLs over tokens).
 class TokenScores {
  public:
   enum class Cluster { kWindow, kDocument };
@@ -31,7 +39,8 @@ class TokenScores {
   TokenScores(std::string prefix, Cluster cluster, std::vector<TokenPlace> places);
 
   Metric perplexity(const std::vector<Scored>& scored) const;
-  /// kl, kl_median, kl_p99, top1_agreement. std::logic_error where an answer has none.
+  /// kl, kl_median, kl_p99, top1_agreement, perplexity_ratio, delta_p, delta_p_rms.
+  /// std::logic_error where an answer has none.
   std::vector<Metric> divergence(const std::vector<Scored>& scored) const;
 
   /// Goes into every metric, as do these further facts.
@@ -39,10 +48,12 @@ class TokenScores {
   std::map<std::string, AttributeValue> attributes;
 
  private:
-  /// The mean of `field` over all tokens with its rows in `column`.
-  template <class T>
+  /// A value of every scored token of an answer.
+  using Values = std::function<std::vector<double>(const Scored&)>;
+  /// The mean of `values` over all tokens with its rows in `column`.
   Metric mean(const std::string& name, const std::string& column, const std::vector<Scored>& scored,
-              std::vector<T> Scored::*field) const;
+              const Values& values) const;
+  std::vector<Metric> beside_llama_cpp(const std::vector<Scored>& scored) const;
 
   std::string prefix_;
   Cluster cluster_ = Cluster::kWindow;
