@@ -48,6 +48,10 @@ int64_t Generator::Row::next() const {
 
 Generator::Row Generator::start(const Prompt& prompt, size_t index) const {
   TORCH_CHECK(!prompt.tokens.empty(), "generator: prompt ", index, " has no tokens");
+  TORCH_CHECK(
+      prompt.forced.empty() || static_cast<int64_t>(prompt.forced.size()) == prompt.max_tokens,
+      "generator: prompt ", index, " is forced to write ", prompt.forced.size(), " tokens of ",
+      prompt.max_tokens);
   TORCH_CHECK(prompt.prefill == 0 || view_.mode == ViewMode::kPast || view_.mode == ViewMode::kNone,
               "generator: mode ", view_.name(), " has no prefill");
   Row row{.prompt = &prompt, .index = index};
@@ -106,6 +110,19 @@ at::Tensor Generator::step(const std::vector<Row*>& rows) {
 
 void Generator::choose(const std::vector<Row*>& rows, const at::Tensor& hidden,
                        const GenerationOptions& options, std::vector<Sampler>& samplers) {
+  if (options.on_hidden)
+    for (size_t b = 0; b < rows.size(); ++b)
+      options.on_hidden(rows[b]->index, hidden.select(0, static_cast<int64_t>(b)));
+  if (rows.front()->prompt->forced.empty())
+    return choose_by_logits(rows, hidden, options, samplers);
+  for (Row* row : rows) {
+    row->written.push_back(row->prompt->forced[row->written.size()]);
+    row->done = row->written.size() == row->prompt->forced.size();
+  }
+}
+
+void Generator::choose_by_logits(const std::vector<Row*>& rows, const at::Tensor& hidden,
+                                 const GenerationOptions& options, std::vector<Sampler>& samplers) {
   const at::Tensor logits = head_.logits(hidden).to(at::kCPU, at::kDouble).contiguous();
   const int64_t vocabulary = logits.size(1);
   for (size_t b = 0; b < rows.size(); ++b) {
@@ -147,6 +164,8 @@ std::vector<std::vector<int32_t>> Generator::generate(const std::vector<Prompt>&
   rows_.clear();
   std::vector<Sampler> samplers;
   for (const Prompt& prompt : prompts) {
+    TORCH_CHECK(prompt.forced.empty() == prompts.front().forced.empty(),
+                "generator: some prompts are forced, others are not");
     samplers.emplace_back(options.sampling, prompt.sequence);
     rows_.push_back(start(prompt, rows_.size()));
   }

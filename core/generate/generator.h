@@ -19,6 +19,8 @@ struct Prompt {
   int64_t prefill = 0;
   int64_t max_tokens = 0;  ///< the most that are written
   int64_t sequence = 0;    ///< numbers its random draws, see Sampler
+  /// Where not empty, what is written whatever the logits say; max_tokens long.
+  std::vector<int32_t> forced = {};
 };
 
 /// A token as it is written.
@@ -34,6 +36,8 @@ struct GenerationOptions {
   std::vector<int64_t> end_tokens;
   /// Told every token; false ends that sequence, the token included. May be empty.
   std::function<bool(const WrittenToken&)> on_token;
+  /// Told the hidden state [hidden] that each token of `prompt` is chosen from; may be empty.
+  std::function<void(size_t prompt, const at::Tensor& hidden)> on_hidden = {};
 };
 
 /// Writes text through the real caches. Every sequence has its own cache a block, so that no
@@ -79,9 +83,11 @@ class Generator {
   /// One step of `rows`, and a token for those whose prompt is in.
   void advance(const std::vector<Row*>& rows, const GenerationOptions& options,
                std::vector<Sampler>& samplers);
-  /// Chooses a token for every row from the hidden states [rows, hidden].
+  /// Chooses a token for every row from the hidden states [rows, hidden], or takes the forced one.
   void choose(const std::vector<Row*>& rows, const at::Tensor& hidden,
               const GenerationOptions& options, std::vector<Sampler>& samplers);
+  void choose_by_logits(const std::vector<Row*>& rows, const at::Tensor& hidden,
+                        const GenerationOptions& options, std::vector<Sampler>& samplers);
 
   ModelSource& source_;
   Head head_;

@@ -10,6 +10,7 @@
 #include "datasets/tasks/likelihood/llama_cpp.h"
 #include "datasets/tasks/likelihood/perplexity.h"
 #include "datasets/tasks/likelihood/rolling.h"
+#include "datasets/tasks/likelihood/trajectory.h"
 #include "datasets/tasks/recall/kv_recall.h"
 #include "datasets/tasks/recall/needle.h"
 #include "datasets/tasks/recall/passkey.h"
@@ -32,6 +33,7 @@ const std::vector<std::pair<std::string, Factory>>& table() {
       {"rolling_perplexity", make<RollingPerplexityTask>},
       {"llama_cpp_perplexity", make<LlamaCppPerplexityTask>},
       {"context_curve", make<ContextCurveTask>},
+      {"trajectory", make<TrajectoryTask>},
       {"cloze", make<ClozeTask>},
       {"passkey", make<PasskeyTask>},
       {"needle", make<NeedleTask>},

@@ -16,6 +16,7 @@
 #include "experiments/score/generation.h"
 #include "experiments/score/memory_plan.h"
 #include "experiments/score/score_check.h"
+#include "experiments/score/trajectory.h"
 
 namespace wkvq {
 
@@ -121,6 +122,18 @@ std::vector<Scored> scores_of(ModelSource& source, const PreparedEvaluation& one
   return scored;
 }
 
+/// The same where the model writes text, too.
+std::vector<Scored> answers_to(LoadedModel& model, const PreparedEvaluation& one,
+                               const Streams& streams, size_t i, const Session& session,
+                               const ShareTold& told) {
+  if (!one.task().generates()) return scores_of(*model.source, one, streams, i, session, told);
+  const std::vector<QuantizedBlock>& blocks = blocks_of(streams.pass, one);
+  if (!one.task().follows()) return generate_answers(model, one, blocks, told);
+  std::vector<Scored> scored = follow_texts(*model.source, one, blocks, told);
+  check_scores(*model.source, one, scored);
+  return scored;
+}
+
 }  // namespace
 
 Fingerprints fingerprints_of(const RunConfig& config, Session& session) {
@@ -185,9 +198,7 @@ void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
   for (size_t i = 0; i < prepared.size(); ++i) {
     const PreparedEvaluation& one = prepared[i];
     const auto tell = [&](double share) { work.evaluation(i, share); };
-    const std::vector<Scored> scored =
-        one.task().generates() ? generate_answers(model, one, blocks_of(pass, one), tell)
-                               : scores_of(*model.source, one, streams, i, session, tell);
+    const std::vector<Scored> scored = answers_to(model, one, streams, i, session, tell);
     record_metrics(recorder, config, one, overlaps.empty() ? nullptr : &overlaps[i],
                    one.task().score(scored));
     release_freed_memory();

@@ -41,7 +41,9 @@ double evaluation_work(const ModelConfig& m, const PreparedEvaluation& one) {
     scored += length - static_cast<double>(request.score_from);
   }
   const double decoding = kStepByStep * layers * block_work(m, steps, longest / 2);
-  if (one.task().generates()) return decoding + kStepByStep * head_work(m, steps);
+  // Both models write, and each reads what the other wrote.
+  const double texts = one.task().follows() ? 4 : 1;
+  if (one.task().generates()) return texts * (decoding + kStepByStep * head_work(m, steps));
   const double head = head_work(m, scored) * (one.needs_reference() ? kDivergence : 1);
   return head + (one.entry->engine == Engine::kCache ? decoding : 0);
 }

@@ -46,6 +46,13 @@ void add_evaluations(const ModelConfig& model, const std::vector<PreparedEvaluat
     if (cache)
       question.cache_bytes =
           std::max(question.cache_bytes, cache_bytes_at_most(model, question.element_bytes, one));
+    // The model that is followed has its blocks and caches beside those of the one that follows.
+    if (one.task().follows())
+      question.cache_bytes +=
+          question.cache_bytes + (question.resident
+                                      ? 0
+                                      : question.element_bytes * static_cast<double>(model.layers) *
+                                            static_cast<double>(weight_elements(model)));
     if (one.task().generates()) {
       const auto together = static_cast<double>(std::min(kPromptsTogether, one.requests().size()));
       question.written_values = std::max(question.written_values, 2 * together * vocabulary);

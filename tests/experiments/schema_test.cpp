@@ -100,6 +100,8 @@ std::vector<Found> fresh_files(const std::filesystem::path& folder) {
               "  - {{task: cloze, {0}, items: 5, context: 8, continuation: 4}}\n"
               "  - {{task: context_curve, {0}, buckets: 2, name: curve}}\n"
               "  - {{task: {1}, bos: start, limit: 3}}\n"
+              "  - {{task: trajectory, {0}, prompts: 2, prompt_tokens: 8, max_tokens: 4, name: "
+              "text}}\n"
               "  - {{task: passkey, length: 96, items: 1, depths: [50], max_tokens: 2}}\n"
               "  - {{task: rolling_perplexity, dataset: {{name: text, path: {2}}}, documents: 1}}\n"
               "sweep:\n  runs:\n"
