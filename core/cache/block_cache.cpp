@@ -17,6 +17,10 @@ at::Tensor step(BlockCache& cache, const AttentionInputs& in) {
   return std::visit([&](auto& one) { return one.step(in); }, cache);
 }
 
+void step(BlockCache& cache, const TokenStep& in, Team& team) {
+  std::visit([&](auto& one) { one.step(in, team); }, cache);
+}
+
 void check_packable(const KvOptions& kv, const KvViewOptions& view, int64_t head_dim) {
   if (kv.identity() || view.mode == ViewMode::kNone) return;
   check_packable("keys", kv.key, head_dim);

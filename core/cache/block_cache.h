@@ -18,6 +18,7 @@ BlockCache make_block_cache(const KvCodec& codec, const KvViewOptions& view, Sto
 
 /// step() of whichever it is.
 at::Tensor step(BlockCache& cache, const AttentionInputs& in);
+void step(BlockCache& cache, const TokenStep& in, Team& team);
 
 /// Throws ConfigError where keys and values of `kv`, which a model of `head_dim` stores under
 /// `view`, cannot be packed.

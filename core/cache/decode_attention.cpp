@@ -6,6 +6,7 @@
 #include "core/cache/decode_queries.h"
 #include "core/device/torch_headers.h"
 #include "core/kernels/packed_problems.h"
+#include "core/kernels/team.h"
 
 namespace wkvq {
 
@@ -22,29 +23,55 @@ struct Task {
   size_t exact = 0;                            ///< kExact: which entry
 };
 
+/// DecodeQueries as plain memory.
+struct QueryRows {
+  const float *plain, *folded, *offset;
+  int64_t rows, steps;
+
+  explicit QueryRows(const DecodeQueries& q)
+      : plain(q.plain.const_data_ptr<float>()),
+        folded(q.folded.const_data_ptr<float>()),
+        offset(q.offset.const_data_ptr<float>()),
+        rows(q.rows),
+        steps(q.steps) {}
+  QueryRows(const float* scaled, const float* zeros, int64_t count)
+      : plain(scaled), folded(scaled), offset(zeros), rows(count), steps(1) {}
+};
+
+/// What decode_output takes, as plain memory of zeros.
+struct DecodeParts {
+  float *packed, *exact, *share;
+};
+
 class Decoding {
  public:
-  Decoding(const at::Tensor& query, const DecodeContext& context)
+  Decoding(const QueryRows& queries, const DecodeContext& context)
       : context_(context),
         shape_(context.past.shape()),
-        queries_(decode_queries(query, context.past)),
+        queries_(queries),
         nothing_hidden_(static_cast<size_t>(queries_.rows), 0) {
     for (int64_t r = 0; r < queries_.rows; ++r)
       hidden_.push_back(queries_.steps - 1 - r % queries_.steps);
     list_tasks();
-    const auto count = static_cast<int64_t>(tasks_.size());
-    tops_ = at::empty({count, queries_.rows}, at::kFloat);
-    totals_ = at::empty_like(tops_);
-    sums_ = at::empty({count, queries_.rows, shape_.head_dim}, at::kFloat);
+    const size_t count = tasks_.size() * static_cast<size_t>(queries_.rows);
+    tops_.resize(count);
+    totals_.resize(count);
+    sums_.resize(count * static_cast<size_t>(shape_.head_dim));
   }
 
-  at::Tensor attend() {
-    at::parallel_for(0, static_cast<int64_t>(tasks_.size()), 1, [&](int64_t begin, int64_t end) {
-      std::vector<float> scratch(
-          static_cast<size_t>(std::max(kDecodeRows * kSpanTokens, longest_)));
-      for (int64_t i = begin; i < end; ++i) run(i, scratch.data());
+  /// loop(n, body) calls body(i) for all i < n.
+  template <class Loop>
+  void attend(const DecodeParts& parts, Loop&& loop) {
+    loop(static_cast<int64_t>(tasks_.size()), [&](int64_t i) {
+      thread_local std::vector<float> scratch;
+      const auto size = static_cast<size_t>(std::max(kDecodeRows * kSpanTokens, longest_));
+      if (scratch.size() < size) scratch.resize(size);
+      run(i, scratch.data());
     });
-    return merge();
+    const int64_t rows = queries_.rows, dim = shape_.head_dim;
+    // Less than a thread would be worth.
+    for (int64_t i = 0; i < shape_.batch * shape_.kv_heads * rows; ++i)
+      parts.share[i] = merge_row(i / rows, i % rows, parts.packed + i * dim, parts.exact + i * dim);
   }
 
  private:
@@ -95,9 +122,9 @@ class Decoding {
     const PackedKv& past = context_.past;
     const int64_t at = task.batch * shape_.kv_heads + task.head;
     const int64_t row = at * queries_.rows;
-    float* top = tops_.data_ptr<float>() + i * queries_.rows;
-    float* total = totals_.data_ptr<float>() + i * queries_.rows;
-    float* sums = sums_.data_ptr<float>() + i * queries_.rows * shape_.head_dim;
+    float* top = tops_.data() + i * queries_.rows;
+    float* total = totals_.data() + i * queries_.rows;
+    float* sums = sums_.data() + i * queries_.rows * shape_.head_dim;
     if (task.kind != Kind::kExact) {
       past.kernels().attend(
           {.key = past.format(true),
@@ -109,7 +136,7 @@ class Decoding {
            .end = task.end,
            .more = task.first_page * kPageTokens + kSpanTokens < past.tokens(task.batch, true),
            .exact_value = task.kind == Kind::kPackedKeys ? values_of(task) : nullptr,
-           .query = queries_.folded.const_data_ptr<float>() + row * shape_.head_dim,
+           .query = queries_.folded + row * shape_.head_dim,
            .rows = queries_.rows,
            .scratch = scratch,
            .top = top,
@@ -120,46 +147,31 @@ class Decoding {
     const ExactTokens& tokens = context_.exact[task.exact];
     const bool own = task.exact + 1 == context_.exact.size();
     const int64_t first = at * tokens.key.size(2) * shape_.head_dim;
-    past.kernels().attend_exact(
-        {.key = tokens.key.const_data_ptr<float>() + first,
-         .value = tokens.value.const_data_ptr<float>() + first,
-         .stride = shape_.head_dim,
-         .dim = shape_.head_dim,
-         .begin = task.begin,
-         .end = task.end,
-         .query = queries_.plain.const_data_ptr<float>() + row * shape_.head_dim,
-         .offset = queries_.offset.const_data_ptr<float>() + row,
-         .hidden = (own ? hidden_ : nothing_hidden_).data(),
-         .rows = queries_.rows,
-         .scratch = scratch,
-         .top = top,
-         .total = total,
-         .sums = sums});
+    past.kernels().attend_exact({.key = tokens.key.const_data_ptr<float>() + first,
+                                 .value = tokens.value.const_data_ptr<float>() + first,
+                                 .stride = shape_.head_dim,
+                                 .dim = shape_.head_dim,
+                                 .begin = task.begin,
+                                 .end = task.end,
+                                 .query = queries_.plain + row * shape_.head_dim,
+                                 .offset = queries_.offset + row,
+                                 .hidden = (own ? hidden_ : nothing_hidden_).data(),
+                                 .rows = queries_.rows,
+                                 .scratch = scratch,
+                                 .top = top,
+                                 .total = total,
+                                 .sums = sums});
   }
 
-  /// Sums the parts of every head in their order: packed ones, exact ones, shares of packed tokens.
-  at::Tensor merge() {
-    const std::vector<int64_t> shape{shape_.batch, shape_.kv_heads, queries_.rows, shape_.head_dim};
-    at::Tensor packed = at::zeros(shape, at::kFloat), exact = at::zeros(shape, at::kFloat);
-    at::Tensor share = at::zeros({shape[0], shape[1], shape[2], 1}, at::kFloat);
-    const int64_t rows = queries_.rows, dim = shape_.head_dim;
-    at::parallel_for(0, shape_.batch * shape_.kv_heads * rows, 16, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i)
-        share.data_ptr<float>()[i] =
-            merge_row(i / rows, i % rows, packed.data_ptr<float>() + i * dim,
-                      exact.data_ptr<float>() + i * dim);
-    });
-    return decode_output(packed, exact, share, context_.past, queries_.steps);
-  }
-
-  /// Returns the share of packed tokens.
+  /// Sums the parts of a query in their order: packed ones, exact ones. Returns the share of packed
+  /// tokens.
   float merge_row(int64_t head, int64_t r, float* packed, float* exact) const {
     const int64_t from = firsts_[static_cast<size_t>(head)],
                   to = firsts_[static_cast<size_t>(head + 1)];
     const int64_t rows = queries_.rows, dim = shape_.head_dim;
     float top = -std::numeric_limits<float>::infinity();
-    const auto of = [&](const at::Tensor& x, int64_t i) {
-      return x.const_data_ptr<float>()[i * rows + r];
+    const auto of = [&](const std::vector<float>& x, int64_t i) {
+      return x[static_cast<size_t>(i * rows + r)];
     };
     for (int64_t i = from; i < to; ++i) top = std::max(top, of(tops_, i));
     float all = 0, share = 0;
@@ -169,7 +181,7 @@ class Decoding {
       all += weight;
       if (is_packed) share += weight;
       float* out = is_packed ? packed : exact;
-      const float* sums = sums_.const_data_ptr<float>() + (i * rows + r) * dim;
+      const float* sums = sums_.data() + (i * rows + r) * dim;
       for (int64_t c = 0; c < dim; ++c) out[c] += factor * sums[c];
     }
     for (int64_t c = 0; c < dim; ++c) {
@@ -181,12 +193,12 @@ class Decoding {
 
   const DecodeContext& context_;
   PackedKv::Shape shape_;
-  DecodeQueries queries_;
+  QueryRows queries_;
   std::vector<int64_t> hidden_, nothing_hidden_;  // [rows]: tokens of the step after the row's own
   std::vector<Task> tasks_;
   std::vector<int64_t> firsts_;  // of every head, and the end
   int64_t longest_ = 0;
-  at::Tensor tops_, totals_, sums_;  // of every task
+  std::vector<float> tops_, totals_, sums_;  // of every task
 };
 
 /// Every query must see a token, its own among them where there are several. Tokens with packed
@@ -227,7 +239,60 @@ at::Tensor decode_attention(const at::Tensor& query, const DecodeContext& contex
   const at::NoGradGuard no_grad;
   if (context.past.device_kernels())
     return decode_on_device(query, context).to(query.scalar_type());
-  return Decoding(query, context).attend().to(query.scalar_type());
+  const DecodeQueries queries = decode_queries(query, context.past);
+  const std::vector<int64_t> parts{shape.batch, shape.kv_heads, queries.rows, shape.head_dim};
+  const at::Tensor packed = at::zeros(parts, at::kFloat), exact = at::zeros(parts, at::kFloat);
+  const at::Tensor share = at::zeros({parts[0], parts[1], parts[2], 1}, at::kFloat);
+  Decoding(QueryRows(queries), context)
+      .attend({packed.data_ptr<float>(), exact.data_ptr<float>(), share.data_ptr<float>()},
+              [](int64_t count, auto&& body) {
+                at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+                  for (int64_t i = begin; i < end; ++i) body(i);
+                });
+              });
+  return decode_output(packed, exact, share, context.past, queries.steps).to(query.scalar_type());
+}
+
+void decode_attention(const TokenStep& in, const DecodeContext& context, Team& team) {
+  const PackedKv::Shape& shape = context.past.shape();
+  TORCH_CHECK(shape.batch == 1 && shape.kv_heads == in.kv_heads && shape.head_dim == in.head_dim &&
+                  in.heads % in.kv_heads == 0 && !context.past.device_kernels(),
+              "decode attention: got a token of ", in.heads, " heads of ", in.head_dim, " on ",
+              in.kv_heads, "; expected a multiple of ", shape.kv_heads, " of ", shape.head_dim,
+              ", one sequence on the CPU");
+  check_seen(context, 1);
+  const auto loop = [&](int64_t count, auto&& body) { team.run(count, body); };
+  const auto rows = static_cast<size_t>(in.heads);
+  const size_t size = rows * static_cast<size_t>(in.head_dim);
+  const auto with_channels = [](const KvTensorCodec& codec) {
+    return codec.scale().defined() || codec.shift().defined() ||
+           codec.options().rotate != KvRotation::kNone;
+  };
+  std::vector<float> packed(size, 0.0F), exact(size, 0.0F), share(rows, 0.0F);
+  const DecodeParts parts{packed.data(), exact.data(), share.data()};
+  if (with_channels(context.past.codec().key)) {
+    const at::Tensor query =
+        at::from_blob(const_cast<float*>(in.query), {1, in.heads, 1, in.head_dim}, at::kFloat);
+    const DecodeQueries queries = decode_queries(query, context.past);
+    Decoding(QueryRows(queries), context).attend(parts, loop);
+  } else {
+    const auto root = static_cast<float>(std::sqrt(static_cast<double>(in.head_dim)));
+    std::vector<float> scaled(in.query, in.query + size);
+    const std::vector<float> zeros(rows, 0.0F);
+    for (float& x : scaled) x /= root;
+    Decoding({scaled.data(), zeros.data(), in.heads / in.kv_heads}, context).attend(parts, loop);
+  }
+  if (!with_channels(context.past.codec().value)) {
+    for (size_t i = 0; i < size; ++i) in.out[i] = packed[i] + exact[i];
+    return;
+  }
+  const std::vector<int64_t> places{1, in.kv_heads, in.heads / in.kv_heads, in.head_dim};
+  const auto tensor = [&](std::vector<float>& of, int64_t width) {
+    return at::from_blob(of.data(), {places[0], places[1], places[2], width}, at::kFloat);
+  };
+  const at::Tensor out = decode_output(tensor(packed, in.head_dim), tensor(exact, in.head_dim),
+                                       tensor(share, 1), context.past, 1);
+  std::copy_n(out.contiguous().const_data_ptr<float>(), size, in.out);
 }
 
 }  // namespace wkvq

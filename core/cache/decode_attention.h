@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/cache/packed_kv.h"
+#include "core/cache/token_step.h"
 
 namespace wkvq {
 
@@ -30,5 +31,8 @@ struct DecodeContext {
 /// number of threads. All of it on the device of the past, by its kernels. Throws c10::Error where
 /// a query sees nothing.
 at::Tensor decode_attention(const at::Tensor& query, const DecodeContext& context);
+
+/// The same of one sequence and token, bit for bit, into in.out; on the CPU.
+void decode_attention(const TokenStep& in, const DecodeContext& context, Team& team);
 
 }  // namespace wkvq

@@ -2,6 +2,9 @@
 
 #include "core/attention/masked_attention.h"
 #include "core/device/torch_headers.h"
+#include "core/kernels/packed_kernels.h"
+#include "core/kernels/packed_problems.h"
+#include "core/kernels/team.h"
 
 namespace wkvq {
 
@@ -16,6 +19,17 @@ void KvCache::Growing::append(const at::Tensor& x) {
   }
   data.narrow(2, tokens, x.size(2)).copy_(x);
   tokens = after;
+}
+
+void KvCache::Growing::append(const float* x, const TokenStep& in) {
+  if (!data.defined() || tokens + 1 > data.size(2)) {
+    append(at::from_blob(const_cast<float*>(x), {1, in.kv_heads, 1, in.head_dim}, at::kFloat));
+    return;
+  }
+  for (int64_t head = 0; head < in.kv_heads; ++head)
+    std::copy_n(x + head * in.head_dim, in.head_dim,
+                data.data_ptr<float>() + (head * data.size(2) + tokens) * in.head_dim);
+  ++tokens;
 }
 
 void KvCache::push(const AttentionInputs& in) {
@@ -100,6 +114,66 @@ int64_t KvCache::held_bytes() const {
     }
   }
   return bytes;
+}
+
+void KvCache::attend(const TokenStep& in, Team& team) const {
+  const int64_t begin =
+      in.sliding_window > 0 ? std::max<int64_t>(0, tokens_ - in.sliding_window) : 0;
+  const auto root = static_cast<float>(std::sqrt(static_cast<double>(in.head_dim)));
+  const PackedKernels& kernels = packed_kernels().front();
+  const auto head_of = [&](const Side& side, int64_t head) {
+    return side.seen.data.const_data_ptr<float>() + head * side.seen.data.size(2) * in.head_dim;
+  };
+  team.run(in.heads, [&](int64_t head) {
+    const int64_t kv_head = head / (in.heads / in.kv_heads);
+    thread_local std::vector<float> scratch;
+    scratch.resize(static_cast<size_t>(tokens_ - begin + in.head_dim));
+    float* const query = scratch.data() + (tokens_ - begin);
+    for (int64_t i = 0; i < in.head_dim; ++i) query[i] = in.query[head * in.head_dim + i] / root;
+    const float offset = 0;
+    const int64_t hidden = 0;
+    float top = 0, total = 0;
+    float* const out = in.out + head * in.head_dim;
+    kernels.attend_exact({.key = head_of(keys_, kv_head),
+                          .value = head_of(values_, kv_head),
+                          .stride = in.head_dim,
+                          .dim = in.head_dim,
+                          .begin = begin,
+                          .end = tokens_,
+                          .query = query,
+                          .offset = &offset,
+                          .hidden = &hidden,
+                          .rows = 1,
+                          .scratch = scratch.data(),
+                          .top = &top,
+                          .total = &total,
+                          .sums = out});
+    for (int64_t i = 0; i < in.head_dim; ++i) out[i] /= total;
+  });
+}
+
+void KvCache::step(const TokenStep& in, Team& team) {
+  const bool quantized =
+      view_.mode != ViewMode::kNone && !(keys_.codec.identity() && values_.codec.identity());
+  // The kernels take whole vectors.
+  constexpr int64_t kVector = 16;
+  if (!quantized && in.head_dim % kVector == 0) {
+    keys_.seen.append(in.key, in);
+    values_.seen.append(in.value, in);
+    ++tokens_;
+    return attend(in, team);
+  }
+  const auto tensor = [&](const float* x, int64_t heads) {
+    return at::from_blob(const_cast<float*>(x), {1, heads, 1, in.head_dim}, at::kFloat);
+  };
+  const at::Tensor out = step({.query = tensor(in.query, in.heads),
+                               .key = tensor(in.key, in.kv_heads),
+                               .value = tensor(in.value, in.kv_heads),
+                               .key_before_rope = tensor(in.key_before_rope, in.kv_heads),
+                               .rope = in.rope,
+                               .positions = in.position,
+                               .sliding_window = in.sliding_window});
+  std::copy_n(out.contiguous().const_data_ptr<float>(), in.heads * in.head_dim, in.out);
 }
 
 at::Tensor KvCache::step(const AttentionInputs& in) {

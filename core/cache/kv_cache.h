@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "core/cache/token_step.h"
 #include "core/kv/kv_codec.h"
 #include "core/model/transformer.h"
 
@@ -22,6 +23,9 @@ class KvCache {
   /// the attention of their queries [batch, heads, n, head_dim]. n > 1 only for the prompt:
   /// view.prefill tokens at once, attended in full precision.
   at::Tensor step(const AttentionInputs& in);
+  /// The same of the one sequence there is, in float32 on the CPU. Where nothing is quantized,
+  /// without tensors: equal to rounding, products and sums have another order; else bit for bit.
+  void step(const TokenStep& in, Team& team);
 
   int64_t tokens() const { return tokens_; }
   /// Bytes of all memory that keys and values take: codes and what they decode to.
@@ -46,6 +50,8 @@ class KvCache {
     at::Tensor data;
     int64_t tokens = 0;
     void append(const at::Tensor& x);
+    /// x [kv_heads, head_dim] of one token of the one sequence there is.
+    void append(const float* x, const TokenStep& in);
     at::Tensor slice(int64_t begin, int64_t count) const { return data.narrow(2, begin, count); }
   };
   /// Keys or values by position, in regions [sinks | stored | recent].
@@ -63,6 +69,7 @@ class KvCache {
   };
   void push(const AttentionInputs& in);
   at::Tensor attend(const at::Tensor& query, int64_t sliding_window) const;
+  void attend(const TokenStep& in, Team& team) const;
   /// The oldest `count` recent tokens become codes.
   void encode_oldest(Side& side, int64_t count) const;
   /// Encodes what has left the window; before the step's attention or after it.

@@ -74,17 +74,32 @@ void PackedCache::Recent::push(int64_t row, const at::Tensor& new_key,
   end[index(row)] += count;
 }
 
+void PackedCache::Recent::push(const TokenStep& in) {
+  reserve(1);
+  const int64_t capacity = key.size(2);
+  const auto put = [&](const at::Tensor& to, const float* x) {
+    for (int64_t head = 0; head < in.kv_heads; ++head)
+      std::copy_n(x + head * in.head_dim, in.head_dim,
+                  to.data_ptr<float>() + (head * capacity + end[0]) * in.head_dim);
+  };
+  put(key, in.key);
+  put(value, in.value);
+  ++end[0];
+}
+
 void PackedCache::begin_with(const AttentionInputs& in) {
+  begin_with({in.key.size(0), in.key.size(1), in.key.size(3), in.key.device()});
+}
+
+void PackedCache::begin_with(const PackedKv::Shape& shape) {
   if (packed_) return;
-  const int64_t batch = in.key.size(0), kv_heads = in.key.size(1), dim = in.key.size(3);
-  packed_.emplace(codec_, PackedKv::Shape{batch, kv_heads, dim, in.key.device()}, name_,
-                  packed_kernels().front(), device_);
-  tokens_.assign(static_cast<size_t>(batch), 0);
-  prefill_.assign(static_cast<size_t>(batch), view_.prefill);
+  packed_.emplace(codec_, shape, name_, packed_kernels().front(), device_);
+  tokens_.assign(static_cast<size_t>(shape.batch), 0);
+  prefill_.assign(static_cast<size_t>(shape.batch), view_.prefill);
   for (Recent* side : {&sinks_, &recent_}) {
     side->begin = side->end = tokens_;
-    side->key = side->value =
-        at::zeros({batch, kv_heads, 0, dim}, in.key.options().dtype(at::kFloat));
+    side->key = side->value = at::zeros({shape.batch, shape.kv_heads, 0, shape.head_dim},
+                                        at::device(shape.device).dtype(at::kFloat));
   }
 }
 
@@ -100,6 +115,21 @@ void PackedCache::settle(int64_t row) {
   const int64_t values = due(tokens, false) - encoded_values(row);
   if (keys <= 0 && values <= 0) return;
   const int64_t begin = recent_.begin[index(row)];
+  const bool rotates = codec_.key.options().rotate != KvRotation::kNone ||
+                       codec_.value.options().rotate != KvRotation::kNone;
+  if (keys + values <= 2 && !rotates && !packed_->device_kernels()) {
+    // What every step does: without a tensor.
+    const int64_t dim = packed_->shape().head_dim, stride = recent_.key.size(2) * dim;
+    const auto oldest = [&](const at::Tensor& x, int64_t from, int64_t count) {
+      return PackedKv::Tokens{
+          x.const_data_ptr<float>() + row * packed_->shape().kv_heads * stride + from * dim, stride,
+          dim, count};
+    };
+    packed_->append(row, oldest(recent_.key, begin + values_only(row), keys),
+                    oldest(recent_.value, begin, values));
+    recent_.begin[index(row)] += values;
+    return;
+  }
   packed_->append(row, recent_.key[row].narrow(1, begin + values_only(row), keys),
                   recent_.value[row].narrow(1, begin, values));
   recent_.begin[index(row)] += values;
@@ -124,6 +154,18 @@ void PackedCache::take(const AttentionInputs& in, int64_t row, int64_t length) {
   const int64_t recent = packed(false);
   packed_->append(row, part(in.key, sinks, packed(true)), part(in.value, sinks, recent));
   recent_.push(row, part(in.key, recent, length), part(in.value, recent, length));
+}
+
+void PackedCache::take(const TokenStep& in) {
+  const auto finite = [&](const float* x) {
+    return std::all_of(x, x + in.kv_heads * in.head_dim, [](float y) { return std::isfinite(y); });
+  };
+  for (const bool is_key : {true, false})
+    TORCH_CHECK(finite(is_key ? in.key : in.value), name_, ": the ", is_key ? "key" : "value",
+                " of token ", tokens_[0], " of sequence 0 is not finite");
+  ++tokens_[0];
+  const bool sink = view_.mode == ViewMode::kPast && sinks_.size(0) < view_.sinks;
+  (sink ? sinks_ : recent_).push(in);
 }
 
 at::Tensor PackedCache::prompt(const AttentionInputs& in, const std::vector<int64_t>& lengths) {
@@ -161,23 +203,37 @@ at::Tensor PackedCache::step(const AttentionInputs& in) {
   return out;
 }
 
+void PackedCache::step(const TokenStep& in, Team& team) {
+  begin_with({1, in.kv_heads, in.head_dim, at::kCPU});
+  TORCH_CHECK(packed_->shape().batch == 1, name_, ": got one sequence; expected ",
+              packed_->shape().batch);
+  take(in);
+  if (view_.mode == ViewMode::kAll) settle(0);
+  decode_attention(in, context(in.sliding_window), team);
+  if (tokens_[0] >= prefill_[0]) settle(0);
+}
+
 at::Tensor PackedCache::attend(const AttentionInputs& in) const {
-  DecodeContext context{.past = *packed_, .exact = {sinks_, recent_}};
+  return decode_attention(in.query, context(in.sliding_window));
+}
+
+DecodeContext PackedCache::context(int64_t sliding_window) const {
+  DecodeContext seen{.past = *packed_, .exact = {sinks_, recent_}};
   for (size_t b = 0; b < tokens_.size(); ++b) {
     const auto row = static_cast<int64_t>(b);
     const int64_t exact = recent_.size(row) - values_only(row);
-    int64_t skip = in.sliding_window > 0 ? std::max<int64_t>(0, tokens_[b] - in.sliding_window) : 0;
+    int64_t skip = sliding_window > 0 ? std::max<int64_t>(0, tokens_[b] - sliding_window) : 0;
     const auto skipped = [&](int64_t size) {
       const int64_t count = std::min(skip, size);
       skip -= count;
       return count;
     };
     // In the order of positions.
-    context.exact[0].begin[b] += skipped(sinks_.size(row));
-    context.past_begin.push_back(skipped(encoded_keys(row)));
-    context.exact[1].begin[b] += values_only(row) + skipped(exact);
+    seen.exact[0].begin[b] += skipped(sinks_.size(row));
+    seen.past_begin.push_back(skipped(encoded_keys(row)));
+    seen.exact[1].begin[b] += values_only(row) + skipped(exact);
   }
-  return decode_attention(in.query, context);
+  return seen;
 }
 
 int64_t PackedCache::held_bytes() const {

@@ -28,6 +28,8 @@ class PackedCache {
   /// As KvCache::step: one token, or first the prompt of view.prefill tokens, attended in full
   /// precision.
   at::Tensor step(const AttentionInputs& in);
+  /// The same of the one sequence there is, bit for bit; on the CPU.
+  void step(const TokenStep& in, Team& team);
   /// The prompt of sequences of unequal lengths, padded on the right; `lengths` [batch] takes the
   /// place of view.prefill. What is returned for padding has no meaning. Under kivi, which knows no
   /// prefill, it is stored as single tokens would be.
@@ -52,13 +54,16 @@ class PackedCache {
   struct Recent : ExactTokens {
     void reserve(int64_t count);
     void push(int64_t row, const at::Tensor& new_key, const at::Tensor& new_value);
+    void push(const TokenStep& in);
     int64_t size(int64_t row) const { return end[index(row)] - begin[index(row)]; }
   };
   static size_t index(int64_t row) { return static_cast<size_t>(row); }
   void begin_with(const AttentionInputs& in);
+  void begin_with(const PackedKv::Shape& shape);
   /// Takes the first `length` tokens of a sequence in; only the newest one, or the window of a
   /// prompt, stays in full precision.
   void take(const AttentionInputs& in, int64_t row, int64_t length);
+  void take(const TokenStep& in);
   /// How many of the first `tokens` tokens behind the sinks are codes after the newest one's step.
   int64_t due(int64_t tokens, bool is_key) const;
   /// Packs what is due.
@@ -66,6 +71,8 @@ class PackedCache {
   /// Recent tokens whose key is packed and whose value is not.
   int64_t values_only(int64_t row) const { return encoded_keys(row) - encoded_values(row); }
   at::Tensor attend(const AttentionInputs& in) const;
+  /// What queries with a window of so many tokens see; 0: no window.
+  DecodeContext context(int64_t sliding_window) const;
 
   KvCodec codec_;
   KvViewOptions view_;

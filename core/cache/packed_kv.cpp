@@ -121,7 +121,7 @@ void PackedKv::grow(int64_t row, int64_t tokens) {
   }
 }
 
-void PackedKv::append_head(int64_t row, int64_t head, const at::Tensor& x, bool is_key) {
+void PackedKv::append_head(int64_t row, int64_t head, const Tokens& x, bool is_key) {
   const KvTensorCodec& codec = is_key ? codec_.key : codec_.value;
   // Rotated tokens come transformed already.
   const bool fused = codec.options().rotate == KvRotation::kNone;
@@ -129,15 +129,15 @@ void PackedKv::append_head(int64_t row, int64_t head, const at::Tensor& x, bool 
     return fused && c.defined() ? c.const_data_ptr<float>() + head * shape_.head_dim : nullptr;
   };
   KvAppend in{
-      .stride = x.stride(1), .shift = channels(codec.shift()), .scale = channels(codec.scale())};
+      .stride = x.stride, .shift = channels(codec.shift()), .scale = channels(codec.scale())};
   const int64_t together = codec.tokens_per_group();
-  for (int64_t i = 0; i < x.size(1); i += together) {
+  for (int64_t i = 0; i < x.count; i += together) {
     const int64_t token = tokens(row, is_key) + i;
     in.part = {starts_[static_cast<size_t>(row)][static_cast<size_t>(token / kPageTokens)] +
                    part_offset(head, is_key),
                format(is_key)};
     in.slot = token % kPageTokens;
-    in.x = x.const_data_ptr<float>() + head * x.stride(0) + i * x.stride(1);
+    in.x = x.data + head * x.head_stride + i * x.stride;
     if (kernels_.append(in)) continue;
     const std::string which =
         together == 1 ? fmt::format("token {}", token)
@@ -176,15 +176,28 @@ void PackedKv::append(int64_t row, const at::Tensor& key, const at::Tensor& valu
   } else {
     // About 64 tokens of a head keep a thread busy.
     const int64_t grain = std::max<int64_t>(1, 64 / count);
+    const auto plain = [](const at::Tensor& x) {
+      return Tokens{x.const_data_ptr<float>(), x.stride(0), x.stride(1), x.size(1)};
+    };
     at::parallel_for(0, shape_.kv_heads, grain, [&](int64_t begin, int64_t end) {
       for (int64_t head = begin; head < end; ++head) {
-        append_head(row, head, keys, true);
-        append_head(row, head, values, false);
+        append_head(row, head, plain(keys), true);
+        append_head(row, head, plain(values), false);
       }
     });
   }
   key_counts_[static_cast<size_t>(row)] += key.size(1);
   value_counts_[static_cast<size_t>(row)] += value.size(1);
+}
+
+void PackedKv::append(int64_t row, const Tokens& key, const Tokens& value) {
+  grow(row, std::max(tokens(row, true) + key.count, tokens(row, false) + value.count));
+  for (int64_t head = 0; head < shape_.kv_heads; ++head) {
+    append_head(row, head, key, true);
+    append_head(row, head, value, false);
+  }
+  key_counts_[static_cast<size_t>(row)] += key.count;
+  value_counts_[static_cast<size_t>(row)] += value.count;
 }
 
 void PackedKv::append_on_device(int64_t row, const at::Tensor& key, const at::Tensor& value) {

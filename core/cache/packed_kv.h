@@ -45,6 +45,14 @@ class PackedKv {
   /// waited for to know.
   void append(int64_t row, const at::Tensor& key, const at::Tensor& value);
 
+  /// Tokens in float32 memory of the CPU: token t of head h at h * head_stride + t * stride.
+  struct Tokens {
+    const float* data;
+    int64_t head_stride, stride, count;
+  };
+  /// The same of plain memory, one after the other. Not of codecs that rotate.
+  void append(int64_t row, const Tokens& key, const Tokens& value);
+
   int64_t tokens(int64_t row, bool is_key) const {
     return (is_key ? key_counts_ : value_counts_)[static_cast<size_t>(row)];
   }
@@ -79,7 +87,7 @@ class PackedKv {
   int64_t page_bytes() const { return shape_.kv_heads * (key_.page_bytes() + value_.page_bytes()); }
   void grow(int64_t row, int64_t tokens);
   void check_shape(const at::Tensor& x, bool is_key) const;
-  void append_head(int64_t row, int64_t head, const at::Tensor& x, bool is_key);
+  void append_head(int64_t row, int64_t head, const Tokens& x, bool is_key);
   void append_on_device(int64_t row, const at::Tensor& key, const at::Tensor& value);
 
   KvCodec codec_;

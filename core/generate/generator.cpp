@@ -14,11 +14,11 @@ namespace wkvq {
 
 namespace {
 
-double log_probability(const std::vector<double>& logits, int64_t token) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const double logit : logits) sum += std::exp(logit - largest);
-  return logits[static_cast<size_t>(token)] - largest - std::log(sum);
+std::string unsupported_by_pass(const ModelSource& source,
+                                const std::vector<QuantizedBlock>& blocks) {
+  const SourceOptions& options = source.options();
+  if (!options.device.is_cpu() || options.dtype != at::kFloat) return "another type than float32";
+  return TokenPass::unsupported(source.config(), blocks);
 }
 
 /// Minus infinity stands for a token that is never written; all else has to be finite.
@@ -32,13 +32,32 @@ void require_numbers(const std::vector<double>& logits, int64_t token, size_t pr
 
 }  // namespace
 
+double WrittenToken::log_probability() const {
+  const double largest = *std::max_element(logits->begin(), logits->end());
+  double sum = 0;
+  for (const double logit : *logits) sum += std::exp(logit - largest);
+  return (*logits)[static_cast<size_t>(token)] - largest - std::log(sum);
+}
+
 Generator::Generator(ModelSource& source, std::vector<QuantizedBlock> blocks,
                      const KvViewOptions& view, Storage cache)
     : source_(source),
-      head_(source.head()),
       blocks_(std::move(blocks)),
+      unsupported_(unsupported_by_pass(source, blocks_)),
+      team_(unsupported_.empty() ? at::get_num_threads() : 1),
       view_(view),
-      cache_(cache) {}
+      cache_(cache) {
+  if (!unsupported_.empty()) {
+    head_ = source.head();
+    return;
+  }
+  // Full-precision blocks keep their head in float32, like all of their weights.
+  const bool packed = std::any_of(blocks_.begin(), blocks_.end(), [](const QuantizedBlock& block) {
+    return block.weights.down.packed != nullptr;
+  });
+  token_head_.emplace(source, packed);
+  pass_ = std::make_unique<TokenPass>(source.config(), source.rope(), blocks_, team_);
+}
 
 int64_t Generator::Row::next() const {
   const auto length = static_cast<int64_t>(prompt->tokens.size());
@@ -64,7 +83,7 @@ Generator::Row Generator::start(const Prompt& prompt, size_t index) const {
 }
 
 int64_t Generator::weight_bytes() const {
-  int64_t bytes = head_.held_bytes();
+  int64_t bytes = head_ ? head_->held_bytes() : token_head_->held_bytes();
   for (const QuantizedBlock& block : blocks_) bytes += held_bytes(block.weights);
   return bytes;
 }
@@ -81,7 +100,20 @@ at::Tensor Generator::prefill(Row& row) {
   return hidden.select(1, n - 1);
 }
 
+at::Tensor Generator::plain_step(const std::vector<Row*>& rows) {
+  std::vector<int64_t> tokens;
+  std::vector<TokenPlace> places;
+  for (Row* row : rows) {
+    tokens.push_back(row->next());
+    places.push_back({&row->caches, row->position++});
+  }
+  const at::Tensor hidden = source_.embed(at::tensor(tokens, at::kLong)).contiguous();
+  pass_->step(hidden.data_ptr<float>(), places);
+  return hidden;
+}
+
 at::Tensor Generator::step(const std::vector<Row*>& rows) {
+  if (pass_ && static_cast<int64_t>(rows_.size()) <= TokenPass::kMostRows) return plain_step(rows);
   std::vector<int64_t> tokens, positions;
   for (const Row* row : rows) {
     tokens.push_back(row->next());
@@ -108,6 +140,18 @@ at::Tensor Generator::step(const std::vector<Row*>& rows) {
   return hidden.squeeze(0);
 }
 
+std::vector<std::vector<double>> Generator::logits(const at::Tensor& hidden) {
+  if (token_head_)
+    return token_head_->logits(team_, hidden.contiguous().const_data_ptr<float>(), hidden.size(0));
+  const at::Tensor all = head_->logits(hidden).to(at::kCPU, at::kDouble).contiguous();
+  std::vector<std::vector<double>> rows;
+  for (int64_t b = 0; b < all.size(0); ++b) {
+    const double* const first = all.const_data_ptr<double>() + b * all.size(1);
+    rows.emplace_back(first, first + all.size(1));
+  }
+  return rows;
+}
+
 void Generator::choose(const std::vector<Row*>& rows, const at::Tensor& hidden,
                        const GenerationOptions& options, std::vector<Sampler>& samplers) {
   if (options.on_hidden)
@@ -123,13 +167,10 @@ void Generator::choose(const std::vector<Row*>& rows, const at::Tensor& hidden,
 
 void Generator::choose_by_logits(const std::vector<Row*>& rows, const at::Tensor& hidden,
                                  const GenerationOptions& options, std::vector<Sampler>& samplers) {
-  const at::Tensor logits = head_.logits(hidden).to(at::kCPU, at::kDouble).contiguous();
-  const int64_t vocabulary = logits.size(1);
+  const std::vector<std::vector<double>> of_rows = logits(hidden);
   for (size_t b = 0; b < rows.size(); ++b) {
     Row& row = *rows[b];
-    const double* const first =
-        logits.const_data_ptr<double>() + static_cast<int64_t>(b) * vocabulary;
-    const std::vector<double> own(first, first + vocabulary);
+    const std::vector<double>& own = of_rows[b];
     require_numbers(own, row.position - 1, row.index);
     const int64_t token = samplers[row.index].choose(own);
     const auto& ends = options.end_tokens;
@@ -137,8 +178,7 @@ void Generator::choose_by_logits(const std::vector<Row*>& rows, const at::Tensor
     if (row.done) continue;
     row.written.push_back(static_cast<int32_t>(token));
     row.done = static_cast<int64_t>(row.written.size()) >= row.prompt->max_tokens;
-    if (options.on_token &&
-        !options.on_token({row.index, row.written.back(), log_probability(own, token)}))
+    if (options.on_token && !options.on_token({row.index, row.written.back(), &own}))
       row.done = true;
   }
 }

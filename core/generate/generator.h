@@ -3,11 +3,15 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/cache/block_cache.h"
 #include "core/calibrate/method.h"
 #include "core/generate/sampling.h"
+#include "core/generate/token_head.h"
+#include "core/generate/token_pass.h"
 #include "core/model/model_source.h"
 
 namespace wkvq {
@@ -27,7 +31,10 @@ struct Prompt {
 struct WrittenToken {
   size_t prompt = 0;  ///< index of the prompt that it continues
   int32_t token = 0;
-  double log_probability = 0;  ///< natural log, given all before it, at temperature 1
+  const std::vector<double>* logits = nullptr;  ///< it was chosen from; only while it is told
+
+  /// Natural log, given all before it, at temperature 1.
+  double log_probability() const;
 };
 
 struct GenerationOptions {
@@ -42,7 +49,9 @@ struct GenerationOptions {
 
 /// Writes text through the real caches. Every sequence has its own cache a block, so that no
 /// group crosses a sequence, and its own positions; the linears work on all sequences of a step
-/// together, without padding. A prefill goes in at once, all other tokens one a step.
+/// together, without padding. A prefill goes in at once, all other tokens one a step: up to
+/// TokenPass::kMostRows sequences over plain memory where TokenPass knows the blocks, others through
+/// tensors.
 class Generator {
  public:
   /// One block a layer, as run_blocks leaves them: simulated or packed. Of `view` the prefill is
@@ -56,6 +65,9 @@ class Generator {
 
   /// Bytes of the weights that every step reads: blocks and head.
   int64_t weight_bytes() const;
+
+  /// Why tokens go through tensors, see TokenPass::unsupported; empty where they do not.
+  const std::string& unsupported() const { return unsupported_; }
 
   /// The caches of prompt `prompt` of the last generate(), one a block.
   const std::vector<BlockCache>& caches(size_t prompt) const { return rows_[prompt].caches; }
@@ -89,9 +101,18 @@ class Generator {
   void choose_by_logits(const std::vector<Row*>& rows, const at::Tensor& hidden,
                         const GenerationOptions& options, std::vector<Sampler>& samplers);
 
+  /// The same two over plain memory.
+  at::Tensor plain_step(const std::vector<Row*>& rows);
+  std::vector<std::vector<double>> logits(const at::Tensor& hidden);
+
   ModelSource& source_;
-  Head head_;
   std::vector<QuantizedBlock> blocks_;
+  std::string unsupported_;
+  Team team_;
+  // Of the two heads the one that is needed, and a pass where the blocks are known to it.
+  std::optional<Head> head_;
+  std::optional<TokenHead> token_head_;
+  std::unique_ptr<TokenPass> pass_;
   KvViewOptions view_;
   Storage cache_;
   std::vector<Row> rows_;

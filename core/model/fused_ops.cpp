@@ -1,10 +1,10 @@
 #include "core/model/fused_ops.h"
 
-#include <array>
 #include <cmath>
 
 #include "core/device/tensors.h"
 #include "core/device/torch_headers.h"
+#include "core/model/row_ops.h"
 
 namespace wkvq {
 namespace {
@@ -21,21 +21,6 @@ bool fusible(const at::Tensor& a, const at::Tensor& b) {
   return wide && a.scalar_type() == b.scalar_type() && a.is_cpu() && b.is_cpu();
 }
 
-/// Several partial sums, so that the compiler may use vector registers.
-template <class T>
-T sum_of_squares(const T* x, int64_t width) {
-  constexpr int64_t kLanes = 16;
-  std::array<T, kLanes> partial{};
-  int64_t i = 0;
-  for (; i + kLanes <= width; i += kLanes) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) partial[lane] += x[i + lane] * x[i + lane];
-  }
-  T sum = 0;
-  for (; i < width; ++i) sum += x[i] * x[i];
-  for (T value : partial) sum += value;
-  return sum;
-}
-
 template <class T>
 void rms_norm_rows(const at::Tensor& x, const at::Tensor& weight, double eps, at::Tensor& out) {
   const int64_t width = x.size(-1);
@@ -44,11 +29,7 @@ void rms_norm_rows(const at::Tensor& x, const at::Tensor& weight, double eps, at
   T* const output = out.mutable_data_ptr<T>();
   at::parallel_for(0, x.numel() / width, kGrain / width + 1, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      const T* const from = input + row * width;
-      T* const to = output + row * width;
-      const T mean = sum_of_squares(from, width) / static_cast<T>(width);
-      const T factor = T{1} / std::sqrt(mean + static_cast<T>(eps));
-      for (int64_t i = 0; i < width; ++i) to[i] = from[i] * factor * scale[i];
+      rms_norm_row(input + row * width, scale, width, eps, output + row * width);
     }
   });
 }
@@ -73,14 +54,6 @@ void rms_norm_backward_rows(const at::Tensor& grad, const at::Tensor& x, const a
       for (int64_t i = 0; i < width; ++i) to[i] = factor * g[i] * scale[i] - back * from[i];
     }
   });
-}
-
-template <class T>
-void rotate_row(const T* x, const T* cos, const T* sin, int64_t half, T* out) {
-  for (int64_t i = 0; i < half; ++i) {
-    out[i] = x[i] * cos[i] - x[i + half] * sin[i];
-    out[i + half] = x[i + half] * cos[i] + x[i] * sin[i];
-  }
 }
 
 template <class T>

@@ -150,26 +150,35 @@ at::Tensor PackedWeight::few_rows_on_device(const at::Tensor& x) const {
   return y.narrow(1, 0, format_.out);
 }
 
+void PackedWeight::sum_groups(const WeightFormat& format, const float* x, int64_t rows,
+                              float* sums) {
+  // Plain loops: an operation of the library a group would take longer than the product.
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* from = x + row * format.padded_in();
+    for (int64_t g = 0; g < format.groups(); ++g) {
+      float sum = 0;
+      const int64_t stop = std::min((g + 1) * format.group, format.in);
+      for (int64_t i = g * format.group; i < stop; ++i) sum += from[i];
+      sums[row * format.groups() + g] = sum;
+    }
+  }
+}
+
 at::Tensor PackedWeight::few_rows(const at::Tensor& x) const {
   if (device_) return few_rows_on_device(x);
   const int64_t rows = x.size(0);
   const at::Tensor padded =
       at::constant_pad_nd(x, {0, format_.padded_in() - format_.in}).contiguous();
-  // Plain loops: an operation of the library a group would take longer than the product.
-  std::vector<float> sums(static_cast<size_t>(rows * format_.groups()), 0.0F);
-  for (int64_t row = 0; row < rows; ++row) {
-    const float* from = padded.const_data_ptr<float>() + row * format_.padded_in();
-    for (int64_t i = 0; i < format_.in; ++i)
-      sums[static_cast<size_t>(row * format_.groups() + i / format_.group)] += from[i];
-  }
+  std::vector<float> sums(static_cast<size_t>(rows * format_.groups()));
+  sum_groups(format_, padded.const_data_ptr<float>(), rows, sums.data());
   at::Tensor y = at::empty({rows, format_.panels() * kPanelLanes}, at::kFloat);
   PackedProduct task = product();
   task.x = padded.const_data_ptr<float>();
   task.sums = sums.data();
   task.rows = rows;
   task.y = y.data_ptr<float>();
-  // Blocks of four panels, as the kernel works on them; blocks share nothing.
-  constexpr int64_t kBlock = 4;
+  // Blocks share nothing.
+  constexpr int64_t kBlock = kPanelsTogether;
   at::parallel_for(0, (format_.panels() + kBlock - 1) / kBlock, 1, [&](int64_t begin, int64_t end) {
     kernels_.multiply(task, begin * kBlock, std::min(end * kBlock, format_.panels()));
   });

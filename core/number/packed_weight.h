@@ -48,11 +48,17 @@ class PackedWeight {
   const at::Tensor& data() const { return data_; }
   int64_t stored_bytes() const { return format_.bytes(); }
 
+  /// For callers with loops of their own over plain memory: everything of a product but x, its sums
+  /// and y; what runs it; and those sums [rows, groups] of x [rows, padded_in].
+  PackedProduct product() const;
+  const PackedKernels& kernels() const { return kernels_; }
+  static void sum_groups(const WeightFormat& format, const float* x, int64_t rows, float* sums);
+  /// Panels that the kernels like to work on together.
+  static constexpr int64_t kPanelsTogether = 4;
+
  private:
   void put_codes(const at::Tensor& codes);
   void put_grid(const at::Tensor& scales_of, const at::Tensor& offsets_of);
-  /// Everything but x and y.
-  PackedProduct product() const;
   at::Tensor few_rows(const at::Tensor& x) const;
   at::Tensor few_rows_on_device(const at::Tensor& x) const;
   at::Tensor many_rows(const at::Tensor& x) const;

@@ -2,13 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "core/base/checkpoint/memory_model.h"
 #include "core/base/error.h"
-#include "core/cache/packed_cache.h"
+#include "core/cache/block_cache.h"
 #include "core/calibrate/packed_block.h"
 #include "core/device/torch_headers.h"
+#include "core/generate/token_pass.h"
+#include "core/model/fused_ops.h"
 #include "core/number/packed_weight.h"
 #include "experiments/session/session.h"
 
@@ -60,13 +63,14 @@ class RandomModel {
         rope_(config, c10::typeMetaToScalarType(kind.dtype()), kind.device()),
         kind_(kind),
         context_(context),
-        head_(at::ones({config.hidden_size}, kind), random({config.vocab_size, config.hidden_size}),
-              config.norm_eps),
+        head_weight_(random({config.vocab_size, config.hidden_size})),
+        head_norm_(at::ones({config.hidden_size}, kind)),
+        head_(head_norm_, head_weight_, config.norm_eps),
         token_(random({1, 1, config.hidden_size})) {}
   virtual ~RandomModel() = default;
 
   /// One token through all blocks and the head; returns the token that it chooses.
-  int64_t step() {
+  virtual int64_t step() {
     const at::NoGradGuard no_grad;
     at::Tensor hidden = token_;
     for (size_t i = 0; i < blocks_.size(); ++i)
@@ -107,8 +111,7 @@ class RandomModel {
   at::TensorOptions kind_;  // dtype and device
   int64_t context_;
   std::vector<BlockWeights> blocks_;
-
- private:
+  at::Tensor head_weight_, head_norm_;
   Head head_;
   at::Tensor token_;  // a row of the embedding
 };
@@ -125,26 +128,54 @@ class PackedModel final : public RandomModel {
         linear.packed = std::make_shared<const PackedWeight>(linear.weight, spec);
         linear.weight = at::Tensor();
       });
-      caches_.emplace_back(KvCodec{codec, codec}, kPastView);
+      caches_.emplace_back(PackedCache(KvCodec{codec, codec}, kPastView));
       // One query is enough: what the prompt's attention returns is not looked at.
       const at::Tensor query = at::zeros({1, config.heads, 1, config.head_dim}, kind_);
-      caches_.back().prompt(
-          {.query = query, .key = random_kv(context), .value = random_kv(context)}, {context});
+      std::get<PackedCache>(caches_.back())
+          .prompt({.query = query, .key = random_kv(context), .value = random_kv(context)},
+                  {context});
     }
+    if (!kind_.device().is_cpu()) return;
+    std::vector<QuantizedBlock> blocks;
+    for (const BlockWeights& weights : blocks_) blocks.push_back({weights, {}});
+    team_ = std::make_unique<Team>(at::get_num_threads());
+    pass_ = std::make_unique<TokenPass>(config_, rope_, blocks, *team_);
+    head_linear_.weight = head_weight_;
+    head_set_ = LinearSet({&head_linear_});
+    logits_.resize(static_cast<size_t>(head_set_.output_stride(0)));
+  }
+
+  /// On the CPU over plain memory, as wkvq::Generator goes.
+  int64_t step() override {
+    if (!pass_) return RandomModel::step();
+    at::Tensor hidden = token_.clone();
+    pass_->step(hidden.data_ptr<float>(), {{&caches_, context_}});
+    const at::Tensor normed =
+        at::constant_pad_nd(rms_norm(hidden.view({-1}), head_norm_, config_.norm_eps),
+                            {0, head_set_.input_stride() - config_.hidden_size});
+    head_set_.run(*team_, normed.const_data_ptr<float>(), 1,
+                  {{logits_.data(), head_set_.output_stride(0)}}, nullptr);
+    return std::max_element(logits_.begin(), logits_.begin() + config_.vocab_size) -
+           logits_.begin();
   }
 
  protected:
   at::Tensor attend(size_t block, const AttentionInputs& in) override {
-    return caches_[block].step(in);
+    return wkvq::step(caches_[block], in);
   }
   int64_t cache_bytes() const override {
     int64_t bytes = 0;
-    for (const PackedCache& cache : caches_) bytes += cache.held_bytes();
+    for (const BlockCache& cache : caches_) bytes += std::get<PackedCache>(cache).held_bytes();
     return bytes;
   }
 
  private:
-  std::vector<PackedCache> caches_;
+  std::vector<BlockCache> caches_;
+  std::unique_ptr<Team> team_;
+  std::unique_ptr<TokenPass> pass_;  // null on a device
+  Linear head_linear_;
+  LinearSet head_set_;
+  std::vector<float> logits_;
 };
 
 /// Everything in one dtype, by the library's operations; each step's token takes the same place.

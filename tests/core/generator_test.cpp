@@ -42,7 +42,7 @@ Written write(Generator& generator, const std::vector<Prompt>& prompts,
   written.scores.resize(prompts.size());
   written.tokens = generator.generate(
       prompts, {.sampling = sampling, .on_token = [&](const WrittenToken& token) {
-                  written.scores[token.prompt].push_back(token.log_probability);
+                  written.scores[token.prompt].push_back(token.log_probability());
                   return true;
                 }});
   return written;

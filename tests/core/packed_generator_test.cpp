@@ -45,7 +45,7 @@ struct Written {
 Written write(Generator& generator, const std::vector<Prompt>& prompts) {
   Written written;
   written.tokens = generator.generate(prompts, {.on_token = [&](const WrittenToken& token) {
-                                        written.scores.push_back(token.log_probability);
+                                        written.scores.push_back(token.log_probability());
                                         return true;
                                       }});
   return written;
