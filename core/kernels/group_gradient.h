@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/kernels/group_math.h"
+#include "core/kernels/group_params.h"
 
 // The backward pass of one quantization group, shared by the CPU and the CUDA kernels; see
 // fake_quant_backward.

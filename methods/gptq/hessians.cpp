@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/base/files/heap.h"
 #include "core/device/finite.h"
 #include "core/device/tensors.h"
 #include "core/device/torch_headers.h"
@@ -77,7 +78,9 @@ void visit_with_hessians(BlockContext& context, const HessianOptions& options,
       moments = collector.collect({reader});
     }
     context.block.weights.visit_linears([&](const char* name, Linear& linear) {
-      if (reader == reader_of(linear_named(name).input)) visitor(name, linear, moments.at(reader));
+      if (reader != reader_of(linear_named(name).input)) return;
+      visitor(name, linear, moments.at(reader));
+      release_freed_memory();  // columns of a weight lie on the heap, several copies of them
     });
   }
 }
