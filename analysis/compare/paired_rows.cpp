@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/base/error.h"
+#include "core/base/files/hash.h"
 
 namespace wkvq {
 namespace {
@@ -52,13 +53,14 @@ void require_same(const EvaluationRows& first, const EvaluationRows& second,
     config_error("the runs differ in column '{}': not the same tokens or items", column);
 }
 
+std::string fingerprint(const EvaluationRows& rows) {
+  const auto value = rows.file.attribute(rows.group(), "data_fingerprint");
+  const auto* text = value ? std::get_if<std::string>(&*value) : nullptr;
+  if (!text || text->empty()) config_error("no data fingerprint: cannot tell what was scored");
+  return *text;
+}
+
 void require_same_data(const EvaluationRows& first, const EvaluationRows& second) {
-  const auto fingerprint = [](const EvaluationRows& rows) {
-    const auto value = rows.file.attribute(rows.group(), "data_fingerprint");
-    const auto* text = value ? std::get_if<std::string>(&*value) : nullptr;
-    if (!text || text->empty()) config_error("no data fingerprint: cannot tell what was scored");
-    return *text;
-  };
   const std::string a = fingerprint(first), b = fingerprint(second);
   if (a != b) config_error("other data: fingerprint {} and {}", a, b);
   if (first.evaluation.convention != second.evaluation.convention)
@@ -126,6 +128,41 @@ PairedSums by_cluster(const Names& cluster, const std::vector<double>& first,
   return sums;
 }
 
+/// Columns that say which tokens or items the rows are, those that are there.
+Names identity_of(const Names& names) {
+  Names keys;
+  for (const char* key :
+       {"part", "item", "document", "window", "position", "label", "words", "bytes"})
+    if (has(names, key)) keys.emplace_back(key);
+  return keys;
+}
+
+/// What one row weighs, and in which unit.
+std::pair<std::vector<double>, std::string> weights_of(const EvaluationRows& rows,
+                                                       const Names& names, size_t count) {
+  for (const char* unit : {"byte", "word"})
+    if (const std::string column = std::string(unit) + "s"; has(names, column))
+      return {numbers(rows, column), unit};
+  return {std::vector<double>(count, 1.0), has(names, "item") ? "item" : "token"};
+}
+
+std::string cluster_column(const Names& names) {
+  const std::string column = first_of({"item", "document", "window"}, names);
+  if (column.empty()) config_error("no raw rows that can be paired");
+  return column;
+}
+
+void add_to(Hasher& hasher, const Column& column) {
+  std::visit(
+      [&](const auto& values) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(values)>, Names>)
+          for (const std::string& text : values) hasher.add_part(text);
+        else
+          hasher.add(values.data(), values.size() * sizeof(values[0]));
+      },
+      column);
+}
+
 }  // namespace
 
 PairedRows pair_rows(const EvaluationRows& first, const EvaluationRows& second) {
@@ -135,29 +172,37 @@ PairedRows pair_rows(const EvaluationRows& first, const EvaluationRows& second) 
   PairedRows rows;
   const Source source = source_of(first.evaluation, names);
   rows.value = source.value;
-  rows.cluster = first_of({"item", "document", "window"}, names);
-  if (rows.cluster.empty()) config_error("no raw rows that can be paired");
+  rows.cluster = cluster_column(names);
   const Names needed = source.column.empty() ? Names{rows.cluster, "prediction", "label"}
                                              : Names{rows.cluster, source.column};
   for (const std::string& name : needed)
     if (!has(others, name)) config_error("the second run has no column '{}'", name);
-  for (const char* key :
-       {"part", "item", "document", "window", "position", "label", "words", "bytes"})
-    if (has(names, key)) require_same(first, second, key);
+  for (const std::string& key : identity_of(names)) require_same(first, second, key);
   const Names cluster = clusters_of(first, rows.cluster, names);
-  std::vector<double> weight(cluster.size(), 1.0);
-  rows.unit = rows.cluster == "item" ? "item" : "token";
-  for (const auto& [column, unit] : {std::pair{"words", "word"}, std::pair{"bytes", "byte"}}) {
-    if (!has(names, column)) continue;
-    weight = numbers(first, column);
-    rows.unit = unit;
-  }
+  const auto [weight, unit] = weights_of(first, names, cluster.size());
+  rows.unit = unit;
   rows.sums = by_cluster(cluster, values_of(first, source), values_of(second, source), weight);
   if (rows.sums.weight.empty()) config_error("no raw rows that can be paired");
   if (rows.value != "correct") return rows;
   if (rows.sums.weight.size() != cluster.size()) config_error("an item occurs twice");
   rows.items = cluster;
   return rows;
+}
+
+ClusterSums cluster_sums(const EvaluationRows& rows) {
+  const Names names = rows.file.datasets(rows.group());
+  const Source source = source_of(rows.evaluation, names);
+  const Names cluster = clusters_of(rows, cluster_column(names), names);
+  const auto [weight, unit] = weights_of(rows, names, cluster.size());
+  const std::vector<double> values = values_of(rows, source);
+  PairedSums sums = by_cluster(cluster, values, values, weight);
+  Hasher hasher;
+  hasher.add_part(fingerprint(rows)).add_part(rows.evaluation.convention).add_part(source.value);
+  for (const std::string& key : identity_of(names)) {
+    hasher.add_part(key);
+    add_to(hasher, rows.file.column(rows.group(), key));
+  }
+  return {std::move(sums.first), std::move(sums.weight), source.value, unit, hasher.hex()};
 }
 
 }  // namespace wkvq

@@ -34,4 +34,14 @@ struct PairedRows {
 /// `greedy`; the NLL of one continuation is that of `ll`.
 PairedRows pair_rows(const EvaluationRows& first, const EvaluationRows& second);
 
+/// What one run gave to each cluster of an evaluation.
+struct ClusterSums {
+  std::vector<double> sums, weight;
+  std::string value, unit;  ///< as in PairedRows
+  std::string data;         ///< equal where pair_rows() would take two evaluations
+};
+
+/// One side of pair_rows(). ConfigError where it has no rows that can be paired.
+ClusterSums cluster_sums(const EvaluationRows& rows);
+
 }  // namespace wkvq

@@ -4,6 +4,7 @@
 
 #include "analysis/published/published_match.h"
 #include "analysis/tables/format_number.h"
+#include "analysis/tables/latex_text.h"
 #include "analysis/tables/text_width.h"
 
 namespace wkvq {
@@ -51,10 +52,18 @@ TextTable published_table(const std::vector<RunSummary>& runs,
   return table;
 }
 
+std::string published_legend() {
+  return kLegend;
+}
+
 void print_published(const std::vector<RunSummary>& runs, const ReportOptions& options,
                      std::ostream& out) {
   const bool markdown = options.format == "markdown";
   const TextTable table = published_table(runs, published_numbers());
+  if (options.format == "latex") {
+    out << "\n" << latex_text(table, std::string("Published numbers. ") + kLegend + ".");
+    return;
+  }
   out << (markdown ? "\n### Published numbers\n\n" : "\nPublished numbers\n\n")
       << (markdown ? markdown_text(table) : terminal_text(table, options.width)) << "\n"
       << kLegend << "\n";

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ostream>
+#include <string>
 #include <vector>
 
 #include "analysis/published/published_numbers.h"
@@ -14,6 +15,9 @@ namespace wkvq {
 /// without a value, saying so, where there is none.
 TextTable published_table(const std::vector<RunSummary>& runs,
                           const std::vector<PublishedNumber>& numbers);
+
+/// What the marks of published_table() mean.
+std::string published_legend();
 
 /// The table for the numbers that the program holds, under a title and with what its marks mean.
 void print_published(const std::vector<RunSummary>& runs, const ReportOptions& options,

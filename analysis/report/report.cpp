@@ -4,12 +4,12 @@
 
 #include <algorithm>
 
-#include "analysis/compare/draws.h"
 #include "analysis/read/column_lookup.h"
 #include "analysis/read/load_runs.h"
-#include "analysis/report/merge_columns.h"
+#include "analysis/report/make_report.h"
 #include "analysis/report/published_report.h"
 #include "analysis/report/report_csv.h"
+#include "analysis/report/report_latex.h"
 #include "analysis/report/report_table.h"
 #include "analysis/report/run_json.h"
 #include "analysis/tables/format_number.h"
@@ -73,11 +73,9 @@ std::string table_text(const Report& report, const ReportOptions& options, const
   const auto text = [&](const TextTable& table) {
     return markdown ? markdown_text(table) : terminal_text(table, options.width);
   };
-  if (options.pivot.empty()) return text(table_of(report, runs, columns, !markdown));
+  if (options.pivot.empty()) return text(text_table(table_of(report, runs, columns), !markdown));
   const ReportColumn number = pivot_number(report, !options.columns.empty());
-  std::string title = header_of(report, number, false);
-  for (size_t at; (at = title.find('\n')) != std::string::npos;) title.replace(at, 1, ", ");
-  return title + "\n\n" +
+  return printable(fmt::format("{}", fmt::join(header_of(report, number), ", "))) + "\n\n" +
          text(pivot_of(report, runs,
                        {key_column(report, options.pivot[0], "--pivot"),
                         key_column(report, options.pivot[1], "--pivot")},
@@ -106,81 +104,18 @@ void print_tables(const Report& report, const ReportOptions& options, std::ostre
   print_notes(report, markdown, out);
 }
 
-/// Quantiles of KL have no standard error and are shown when asked for; so are llama.cpp's
-/// statistics, which `wkvq show` prints, and the status where all runs are done.
-void drop_unasked(const std::vector<RunSummary>& runs, std::vector<ReportColumn>& columns) {
-  const bool all_done =
-      std::ranges::all_of(runs, [](const RunSummary& run) { return run.status == "done"; });
-  std::erase_if(columns, [&](const ReportColumn& column) {
-    if (column.kind == Kind::kRun && column.name == "status") return all_done;
-    static const std::vector<std::string> unasked{"kl_median", "kl_p99", "perplexity_ratio",
-                                                  "delta_p", "delta_p_rms"};
-    return column.kind == Kind::kEvaluation &&
-           std::ranges::any_of(
-               unasked, [&](const std::string& name) { return column.metric.ends_with(name); });
-  });
-}
-
-std::vector<ReportColumn> columns_of(const ReportOptions& options, Report& report) {
-  const bool csv = options.format == "csv";
-  if (options.columns.empty()) {
-    auto columns = default_columns(report.runs, report.same_as);
-    if (csv && columns.front().name != "run_id")
-      columns.insert(columns.begin(), find_columns(report.runs, "run_id").front());
-    if (!csv) {
-      drop_unasked(report.runs, columns);
-      merge_columns(report.runs, columns);
-    }
-    return columns;
-  }
-  std::vector<ReportColumn> columns;
-  for (const std::string& name : options.columns) {
-    auto found = find_columns(report.runs, name);
-    if (!csv) merge_columns(report.runs, found);
-    columns.insert(columns.end(), found.begin(), found.end());
-  }
-  return columns;
-}
-
-void collect_conventions(Report& report) {
-  const auto note = [&](const std::string& convention) {
-    if (!convention.empty() &&
-        std::ranges::find(report.conventions, convention) == report.conventions.end())
-      report.conventions.push_back(convention);
-  };
-  for (const ReportColumn& column : report.columns) {
-    note(column.convention);
-    for (const ReportColumn& other : column.also) note(other.convention);
-  }
-}
-
-Report make_report(const ReportOptions& options) {
-  Report report;
-  report.runs = load_runs(options.paths);
-  if (!options.draws.empty()) report.runs = joined_draws(std::move(report.runs), options.draws);
-  std::ranges::stable_partition(report.runs, is_full_precision);
-  report.columns = columns_of(options, report);
-  if (!options.baseline.empty()) {
-    report.differences = differences_to(options.baseline, report.runs, report.columns);
-    add_difference_columns(report.differences, report.runs, report.columns);
-  }
-  if (options.format != "csv") add_mode_columns(report.runs, report.columns);
-  shorten_labels(report.columns);
-  collect_conventions(report);
-  return report;
-}
-
 void check_options(const ReportOptions& options) {
-  const std::vector<std::string> formats{"table", "markdown", "csv", "json"};
   const std::string& format = options.format;
-  if (std::ranges::find(formats, format) == formats.end())
-    config_error("report format '{}'; expected table, markdown, csv or json", format);
-  if (options.published && format != "table" && format != "markdown")
-    config_error("--published with format '{}'; expected table or markdown", format);
-  if (format == "json" && !(options.columns.empty() && options.group_by.empty() &&
-                            options.draws.empty() && options.baseline.empty()))
+  if (std::ranges::find(report_formats(), format) == report_formats().end())
+    config_error("report format '{}'; expected one of {}", format,
+                 fmt::join(report_formats(), ", "));
+  if (options.published && format != "table" && format != "markdown" && format != "latex")
+    config_error("--published with format '{}'; expected table, markdown or latex", format);
+  if (format.starts_with("json") && !(options.columns.empty() && options.group_by.empty() &&
+                                      options.draws.empty() && options.baseline.empty()))
     config_error(
-        "format json is always whole: --columns, --group-by, --draws and --baseline do not apply");
+        "format {} is always whole: --columns, --group-by, --draws and --baseline do not apply",
+        format);
   if (!options.draws.empty() && !options.baseline.empty())
     config_error("--draws with --baseline: draws are of several texts; expected one of the two");
   if (options.pivot.empty()) return;
@@ -195,10 +130,17 @@ void check_options(const ReportOptions& options) {
 
 }  // namespace
 
+const std::vector<std::string>& report_formats() {
+  static const std::vector<std::string> kFormats{"table", "markdown", "csv",
+                                                 "json",  "jsonl",    "latex"};
+  return kFormats;
+}
+
 int report_command(const ReportOptions& options, std::ostream& out) {
   check_options(options);
-  if (options.format == "json") {
-    out << runs_as_json(load_runs(options.paths));
+  if (options.format == "json" || options.format == "jsonl") {
+    const std::vector<RunSummary> runs = load_runs(options.paths);
+    out << (options.format == "json" ? runs_as_json(runs) : runs_as_lines(runs));
     return 0;
   }
   const Report report = make_report(options);
@@ -206,6 +148,9 @@ int report_command(const ReportOptions& options, std::ostream& out) {
     std::optional<ReportColumn> key;
     if (!options.group_by.empty()) key = key_column(report, options.group_by, "group-by");
     print_csv(report, key, out);
+  } else if (options.format == "latex") {
+    if (!options.group_by.empty()) config_error("format latex: expected no --group-by");
+    print_latex(report, out);
   } else {
     print_tables(report, options, out);
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "analysis/compare/significance.h"
 #include "analysis/read/load_runs.h"
 #include "analysis/tables/format_number.h"
 #include "analysis/tables/text_width.h"
@@ -15,14 +16,11 @@ namespace {
 using Kind = ReportColumn::Kind;
 using Value = std::optional<AttributeValue>;
 
-constexpr size_t kHeaderWidth = 16;
-constexpr size_t kCellWidth = 40;
-
-/// " [2]"; empty where `convention` has no note.
+/// "[2]"; empty where `convention` has no note.
 std::string note_of(const Report& report, const std::string& convention) {
   const auto note = std::ranges::find(report.conventions, convention);
   if (note == report.conventions.end()) return "";
-  return fmt::format(" [{}]", note - report.conventions.begin() + 1);
+  return fmt::format("[{}]", note - report.conventions.begin() + 1);
 }
 
 /// What an evaluation's header says.
@@ -39,13 +37,13 @@ std::vector<std::string> evaluation_parts(const Report& report, const ReportColu
   });
   if (twins > 1) parts.insert(parts.begin(), column.name);
   std::erase(parts, "");
-  if (!column.convention_by_row) parts.back() += note_of(report, column.convention);
+  const std::string note = column.convention_by_row ? "" : note_of(report, column.convention);
+  if (!note.empty()) parts.back() += " " + note;
   return parts;
 }
 
-std::string text_of(const Value& value) {
-  const std::string text = value ? printable(format_attribute(*value)) : "";
-  return text.empty() ? "-" : shortened(text, kCellWidth);
+Cell cell_of(const Value& value) {
+  return value ? text_cell(format_attribute(*value)) : Cell{};
 }
 
 bool leads(const ReportColumn& column) {
@@ -55,49 +53,50 @@ bool leads(const ReportColumn& column) {
 
 }  // namespace
 
-std::string header_of(const Report& report, const ReportColumn& column, bool wrap) {
-  const bool evaluation = column.kind == Kind::kEvaluation;
-  if (!evaluation && !wrap) return printable(column.label);
-  const auto parts =
-      evaluation ? evaluation_parts(report, column) : std::vector<std::string>{column.label};
-  std::string text;
-  for (const std::string& part : parts)
-    for (const std::string& line :
-         wrap ? wrapped(printable(part), kHeaderWidth) : std::vector{printable(part)})
-      text.append(text.empty() ? "" : "\n").append(line);
-  return text;
+std::vector<std::string> header_of(const Report& report, const ReportColumn& column) {
+  if (column.kind == Kind::kEvaluation) return evaluation_parts(report, column);
+  return {column.label};
 }
 
-std::string cell_of(const Report& report, const RunSummary& run, const ReportColumn& column) {
+Cell cell_of(const Report& report, const RunSummary& run, const ReportColumn& column) {
   if (column.kind == Kind::kEvaluation) {
     const Evaluation* evaluation = evaluation_of(run, column);
-    if (!evaluation) return "-";
-    return format_measurement(evaluation->value, evaluation->stderr_) +
-           (column.convention_by_row ? note_of(report, evaluation->convention) : "");
+    if (!evaluation) return {};
+    return {.kind = Cell::Kind::kNumber,
+            .value = evaluation->value,
+            .error = evaluation->stderr_,
+            .n = evaluation->n,
+            .note = column.convention_by_row ? note_of(report, evaluation->convention) : ""};
   }
   if (column.kind == Kind::kDifference) {
     const Comparison* one = report.differences.of(run, evaluation_of(run, column));
-    if (!one) return "-";
-    return format_measurement(one->difference.value, one->difference.standard_error);
+    if (!one) return {};
+    return {.kind = Cell::Kind::kNumber,
+            .value = one->difference.value,
+            .error = one->difference.standard_error,
+            .n = one->clusters,
+            .stars = significant_stars(one->difference.value / one->difference.standard_error,
+                                       static_cast<double>(one->clusters - 1))};
   }
-  return text_of(value_of(run, column));
+  return cell_of(value_of(run, column));
 }
 
-TextTable table_of(const Report& report, const std::vector<const RunSummary*>& runs,
-                   const std::vector<ReportColumn>& columns, bool wrap) {
-  TextTable table;
+Table table_of(const Report& report, const std::vector<const RunSummary*>& runs,
+               const std::vector<ReportColumn>& columns) {
+  Table table;
   table.rows.resize(runs.size());
   bool leading = true;
   for (const ReportColumn& column : columns) {
-    std::vector<std::string> cells;
+    std::vector<Cell> cells;
     for (const RunSummary* run : runs) cells.push_back(cell_of(report, *run, column));
     // Another group's evaluation.
-    const bool empty = std::ranges::all_of(cells, [](auto& cell) { return cell == "-"; });
+    const bool empty = std::ranges::all_of(
+        cells, [](const Cell& cell) { return cell.kind == Cell::Kind::kNothing; });
     if (empty && (column.kind == Kind::kEvaluation || column.kind == Kind::kDifference)) continue;
     leading &= leads(column);
     if (leading) ++table.key_columns;
-    table.headers.push_back(header_of(report, column, wrap));
-    for (size_t i = 0; i < runs.size(); ++i) table.rows[i].push_back(cells[i]);
+    table.headers.push_back(header_of(report, column));
+    for (size_t i = 0; i < runs.size(); ++i) table.rows[i].push_back(std::move(cells[i]));
   }
   return table;
 }
@@ -119,22 +118,23 @@ TextTable pivot_of(const Report& report, const std::vector<const RunSummary*>& r
   const auto& [down, across] = axes;
   TextTable table{{printable(down.label)}, {}, 1};
   for (const Value& value : values_of(runs, across))
-    table.headers.push_back(fmt::format("{} {}", printable(across.label), text_of(value)));
+    table.headers.push_back(fmt::format("{} {}", printable(across.label), text_of(cell_of(value))));
   for (const Value& row : values_of(runs, down)) {
-    auto& cells = table.rows.emplace_back(std::vector{text_of(row)});
+    auto& cells = table.rows.emplace_back(std::vector{text_of(cell_of(row))});
     for (const Value& column : values_of(runs, across)) {
       const RunSummary* found = nullptr;
       for (const RunSummary* run : runs) {
         if (value_of(*run, down) != row || value_of(*run, across) != column) continue;
-        if (cell_of(report, *run, number) == "-") continue;
+        if (cell_of(report, *run, number).kind == Cell::Kind::kNothing) continue;
         if (found)
           config_error(
               "--pivot: {} and {} share {} {} and {} {}; expected one run a cell: take --group-by "
               "or --draws with the key in which they differ",
-              found->run_id, run->run_id, down.label, text_of(row), across.label, text_of(column));
+              found->run_id, run->run_id, down.label, text_of(cell_of(row)), across.label,
+              text_of(cell_of(column)));
         found = run;
       }
-      cells.push_back(found ? cell_of(report, *found, number) : "-");
+      cells.push_back(found ? text_of(cell_of(report, *found, number)) : "-");
     }
   }
   return table;

@@ -5,7 +5,7 @@
 
 #include "analysis/compare/baseline.h"
 #include "analysis/read/report_columns.h"
-#include "analysis/tables/text_table.h"
+#include "analysis/tables/table.h"
 
 namespace wkvq {
 
@@ -18,15 +18,15 @@ struct Report {
   BaselineDifferences differences;       ///< empty without --baseline
 };
 
-/// The header of `column`, its parts on lines of their own; `wrap`: narrow, for a terminal.
-std::string header_of(const Report& report, const ReportColumn& column, bool wrap);
+/// What the header of `column` says, part by part.
+std::vector<std::string> header_of(const Report& report, const ReportColumn& column);
 
-/// What `run` has in `column`, "-" where it has nothing.
-std::string cell_of(const Report& report, const RunSummary& run, const ReportColumn& column);
+/// What `run` has in `column`.
+Cell cell_of(const Report& report, const RunSummary& run, const ReportColumn& column);
 
 /// One row for each of `runs`; evaluations that none of them has are left out.
-TextTable table_of(const Report& report, const std::vector<const RunSummary*>& runs,
-                   const std::vector<ReportColumn>& columns, bool wrap);
+Table table_of(const Report& report, const std::vector<const RunSummary*>& runs,
+               const std::vector<ReportColumn>& columns);
 
 /// One row a value of `rows`, one column a value of `columns`; the cells are `number`. ConfigError
 /// where two of the runs share a cell.

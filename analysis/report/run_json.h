@@ -13,4 +13,9 @@ namespace wkvq {
 /// and "error" where the run failed or its file cannot be read. NaN and infinity are null.
 std::string runs_as_json(const std::vector<RunSummary>& runs);
 
+/// One line of JSON a run, flat, as experiment trackers log it: run_id, sweep, status, error,
+/// config.<key>, <evaluation>, <evaluation>.stderr, .n, .metric, .dataset, .kv_mode, .convention,
+/// cost.<name>, and the facts of the run (git, device, ...). NaN and infinity are null.
+std::string runs_as_lines(const std::vector<RunSummary>& runs);
+
 }  // namespace wkvq

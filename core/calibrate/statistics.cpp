@@ -13,6 +13,15 @@ namespace wkvq {
 
 namespace {
 
+/// |x - y| / |x| (Frobenius) of each head, x and y [batch, heads, seq, n].
+at::Tensor relative_by_head(const at::Tensor& x, const at::Tensor& y) {
+  const auto norm = [](const at::Tensor& z) {
+    return z.to(at::kDouble).transpose(0, 1).flatten(1).norm(2, {1});
+  };
+  const at::Tensor noise = norm(x - y);
+  return at::where(noise == 0, 0, noise / norm(x));
+}
+
 void record_channels(Recorder& recorder, const std::string& group, const at::Tensor& x,
                      const at::Tensor& quantized) {
   // [kv_heads, head_dim, tokens]
@@ -24,7 +33,9 @@ void record_channels(Recorder& recorder, const std::string& group, const at::Ten
   recorder.array(group, "mean", to_array(mean));
   recorder.array(group, "std", to_array(deviation));
   recorder.attribute(group, "tokens", channels.size(-1));
-  if (!quantized.is_same(x)) recorder.attribute(group, "sqnr_db", sqnr_db(x, quantized));
+  if (quantized.is_same(x)) return;
+  recorder.attribute(group, "sqnr_db", sqnr_db(x, quantized));
+  recorder.array(group, "head_error", to_array(relative_by_head(x, quantized)));
 }
 
 /// q_t . k_s, 0 where s > t.
@@ -75,15 +86,6 @@ double sqnr_db(const Comparison& sums) {
 double relative_error(const at::Tensor& x, const at::Tensor& y) {
   const Comparison sums = compare(x, y);
   return sums.noise == 0 ? 0 : std::sqrt(sums.noise / sums.signal);
-}
-
-/// Of each head, x and y [batch, heads, seq, n].
-at::Tensor relative_by_head(const at::Tensor& x, const at::Tensor& y) {
-  const auto norm = [](const at::Tensor& z) {
-    return z.to(at::kDouble).transpose(0, 1).flatten(1).norm(2, {1});
-  };
-  const at::Tensor noise = norm(x - y);
-  return at::where(noise == 0, 0, noise / norm(x));
 }
 
 }  // namespace

@@ -28,7 +28,8 @@ void record_weight_error(Recorder& recorder, int64_t layer, const std::string& l
 /// mean and standard deviation of keys (where they are quantized: after RoPE or before it) and
 /// values, sqnr_db of their quantized copies, and the error of attention logits,
 ///   logit_error = sqrt(mean over s <= t of (q_t . (khat_s - k_s))^2 / head_dim).
-/// In `heads`, where the cache is quantized, the HeadErrors that this alone makes.
+/// head_error is the relative error (Frobenius) of each kv head's keys and values. In `heads`, where
+/// the cache is quantized, the HeadErrors that this alone makes.
 void record_kv_statistics(Recorder& recorder, int64_t layer, const AttentionInputs& sample,
                           const KvCodec& codec);
 

@@ -12,11 +12,8 @@
 #include <memory>
 #include <optional>
 
-#include "analysis/compare/compare.h"
 #include "analysis/read/main_figure.h"
 #include "analysis/report/lm_eval_json.h"
-#include "analysis/report/report.h"
-#include "analysis/report/show.h"
 #include "core/base/checkpoint/inspect.h"
 #include "core/base/error.h"
 #include "core/base/text/suggest.h"
@@ -24,6 +21,7 @@
 #include "experiments/commands/commands.h"
 #include "experiments/commands/model_command_line.h"
 #include "experiments/commands/self_command_line.h"
+#include "experiments/commands/results_command_line.h"
 #include "experiments/config/provenance.h"
 
 namespace wkvq {
@@ -43,48 +41,6 @@ void add_sweep_options(CLI::App& command, SweepOptions& options) {
 
 void add_only_option(CLI::App& command, SweepOptions& options) {
   command.add_option("--only", options.only, "only runs whose id matches this shell pattern");
-}
-
-void add_report_options(CLI::App& command, ReportOptions& options) {
-  command.add_option("PATH", options.paths, "run files, or folders searched for them")->required();
-  command.add_option("--format", options.format, "table, markdown, csv or json")
-      ->check(CLI::IsMember({"table", "markdown", "csv", "json"}))
-      ->capture_default_str();
-  command
-      .add_option("--columns", options.columns,
-                  "configuration keys, evaluations or their metrics, facts of the run, cost.NAME")
-      ->delimiter(',');
-  command.add_flag("--published", options.published,
-                   "also published numbers of the same settings (table, markdown)");
-  command.add_option("--group-by", options.group_by, "one table a value of this column");
-  command.add_option(
-      "--draws", options.draws,
-      "mean and spread over the values of this configuration key (calibration.seed)");
-  command.add_option("--baseline", options.baseline,
-                     "paired differences to a run: its id (or a shell pattern), its file, or auto "
-                     "(full precision)");
-  command
-      .add_option("--pivot", options.pivot,
-                  "ROW,COL: a two-way table of one evaluation over two columns (table, markdown)")
-      ->delimiter(',');
-  command.add_option("--width", options.width, "columns of the terminal")->capture_default_str();
-}
-
-void add_compare_options(CLI::App& command, CompareOptions& options) {
-  command.add_option("A", options.first, "run file (.h5)")->required();
-  command.add_option("B", options.second, "run file (.h5); differences are B - A")->required();
-  command.add_option("--format", options.format, "table, markdown or json")
-      ->check(CLI::IsMember({"table", "markdown", "json"}))
-      ->capture_default_str();
-  command
-      .add_option("--kv-modes", options.kv_modes,
-                  "two KV modes: A's evaluations of the first with B's of the second")
-      ->delimiter(',');
-  command.add_flag("--items", options.items, "list every item that flipped");
-  command.add_option("--bootstrap", options.bootstrap.samples, "samples of the bootstrap")
-      ->capture_default_str();
-  command.add_option("--seed", options.bootstrap.seed, "seed of the bootstrap")
-      ->capture_default_str();
 }
 
 void add_inspect_options(CLI::App& command, std::string& model, InspectOptions& options) {
@@ -135,30 +91,6 @@ void add_sensitivity(CLI::App& app, Action& action) {
   command.callback([options, &action] {
     action = [options] { return sensitivity_command(*options, std::cout); };
   });
-}
-
-void add_report(CLI::App& app, Action& action) {
-  const auto options = std::make_shared<ReportOptions>();
-  CLI::App& command = *app.add_subcommand("report", "tables of run files");
-  add_report_options(command, *options);
-  command.callback(
-      [options, &action] { action = [options] { return report_command(*options, std::cout); }; });
-}
-
-void add_compare(CLI::App& app, Action& action) {
-  const auto options = std::make_shared<CompareOptions>();
-  CLI::App& command =
-      *app.add_subcommand("compare", "paired differences of two runs, evaluation by evaluation");
-  add_compare_options(command, *options);
-  command.callback(
-      [options, &action] { action = [options] { return compare_command(*options, std::cout); }; });
-}
-
-void add_show(CLI::App& app, Action& action) {
-  const auto path = std::make_shared<std::filesystem::path>();
-  CLI::App& command = *app.add_subcommand("show", "everything in one run file, in short");
-  command.add_option("RUN", *path, "run file (.h5)")->required();
-  command.callback([path, &action] { action = [path] { return show_command(*path, std::cout); }; });
 }
 
 void add_list(CLI::App& app, Action& action) {
@@ -259,8 +191,8 @@ int run_command_line(int argc, char** argv) {
   app.set_version_flag("--version", fmt::format("wkvq {} ({})", WKVQ_VERSION, git_version()));
   int64_t threads = 0;
   Action action;
-  for (const auto add : {add_plan, add_run, add_report, add_compare, add_show, add_generate,
-                         add_pack, add_sensitivity, add_list, add_inspect, add_bench})
+  for (const auto add : {add_plan, add_run, add_report, add_compare, add_figure, add_show,
+                         add_generate, add_pack, add_sensitivity, add_list, add_inspect, add_bench})
     add(app, action);
   for (const auto add : {add_new, add_doctor, add_completion, add_man}) add(app, action);
   add_threads(app, threads);

@@ -194,7 +194,7 @@ TEST_CASE("report: options and paths that cannot be used") {
     options.paths = {folder.path()};
     report_command(options, out);
   };
-  REQUIRE_CONFIG_ERROR(run({.format = "html"}), "'html'; expected table, markdown, csv or json");
+  REQUIRE_CONFIG_ERROR(run({.format = "html"}), "'html'; expected one of table, markdown, csv");
   REQUIRE_CONFIG_ERROR(run({.columns = {"kv.bitz"}}), "nearest: 'method.kv.bits'");
   REQUIRE_CONFIG_ERROR(run({.columns = {"pp"}}), "nearest: 'ppl'");
   REQUIRE_CONFIG_ERROR(run({.columns = {"bits"}}), "ambiguous: method.kv.bits, method.weight.bits");

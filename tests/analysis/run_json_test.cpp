@@ -29,6 +29,22 @@ TEST_CASE("json: the promised shape, literally") {
   CHECK(compact(runs_as_json(load_runs({folder.path()}))) == compact(expected));
 }
 
+TEST_CASE("jsonl: one flat line a run") {
+  const test::TemporaryFolder folder;
+  test::write_run(folder.path(), "a", "method: {kv: {bits: 4}}",
+                  {{"ppl", "perplexity", 7.5, NAN, "past", "BOS"}});
+  const std::string lines = runs_as_lines(load_runs({folder.path()}));
+  CHECK(lines.find('\n') == lines.size() - 1);
+  const auto line = nlohmann::json::parse(lines);
+  CHECK(line["run_id"] == "a");
+  CHECK(line["config.method.kv.bits"] == 4);
+  CHECK(line["ppl"] == 7.5);
+  CHECK(line["ppl.stderr"].is_null());
+  CHECK(line["ppl.convention"] == "BOS");
+  CHECK(line["cost.seconds_total"] == 1.5);
+  for (const auto& [key, value] : line.items()) CHECK(value.is_primitive());
+}
+
 TEST_CASE("json: an unreadable file is an object of the same shape") {
   const test::TemporaryFolder folder;
   test::write_file(folder / "broken.h5", "words");

@@ -69,3 +69,30 @@ TEST_CASE("errors of heads: by hand, and the head that is quantized worse than t
   CHECK(errors.output[0].item<double>() == Approx((other - exact) / exact).epsilon(1e-13));
   CHECK(errors.output[1].item<double>() == 0);
 }
+
+TEST_CASE("errors of a cache by head") {
+  // One token, two kv heads, two query heads each: attention returns the values themselves. Two
+  // bits over 0 .. 3 hold whole numbers exactly and round 1.5 to 2.
+  const at::Tensor value =
+      at::tensor({0.0, 1.5, 2.0, 3.0, 0.0, 1.0, 2.0, 3.0}, at::kDouble).reshape({1, 2, 1, 4});
+  const at::Tensor key = at::ones({1, 2, 1, 4}, at::kDouble);
+  const AttentionInputs sample{.query = at::ones({1, 4, 1, 4}, at::kDouble),
+                               .key = key,
+                               .value = value,
+                               .key_before_rope = key};
+  const KvCodec codec{{}, {KvTensorOptions{.bits = 2}, ChannelRange()}};
+  test::MemoryRecorder recorded;
+  record_kv_statistics(recorded, 0, sample, codec);
+  const double error = 0.5 / std::sqrt(1.5 * 1.5 + 4 + 9);
+  const auto errors = [&](const std::string& name) {
+    return recorded.arrays.at("/statistics/block_00/" + name).values;
+  };
+  REQUIRE(errors("value/head_error").size() == 2);
+  CHECK(errors("value/head_error")[0] == Approx(error).epsilon(1e-12));
+  CHECK(errors("value/head_error")[1] == 0);
+  REQUIRE(errors("heads/output_error").size() == 4);
+  // The softmax of one score is exactly 1.
+  CHECK(errors("heads/output_error")[1] == Approx(error).epsilon(1e-12));
+  CHECK(errors("heads/output_error")[2] == 0);
+  CHECK(recorded.arrays.count("/statistics/block_00/key/head_error") == 0);
+}

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <filesystem>
+#include <ostream>
+
+#include "analysis/report/report.h"
+
+namespace wkvq {
+
+/// Writes one page that needs nothing else: what ran, the table of runs with paired differences to
+/// a run that the reader picks, every figure, and what the configurations differ in. `options`
+/// picks runs, columns and, as `baseline`, the run that is picked at first; its format does not
+/// apply. Returns 0; ConfigError for paths or options that cannot be used.
+int html_command(const ReportOptions& options, const std::filesystem::path& page,
+                 std::ostream& out);
+
+}  // namespace wkvq

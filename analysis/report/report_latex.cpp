@@ -1,0 +1,34 @@
+#include "analysis/report/report_latex.h"
+
+#include <fmt/format.h>
+
+#include "analysis/compare/significance.h"
+#include "analysis/tables/latex_text.h"
+#include "analysis/tables/text_width.h"
+
+namespace wkvq {
+namespace {
+
+std::string caption_of(const Report& report) {
+  std::string text = "Standard errors behind ±.";
+  for (size_t i = 0; i < report.conventions.size(); ++i)
+    text += fmt::format(" [{}] {}.", i + 1, printable(report.conventions[i]));
+  for (const std::string& note : report.differences.notes) text += " " + printable(note) + ".";
+  if (!report.differences.found.empty()) text += " " + stars_legend();
+  return text;
+}
+
+}  // namespace
+
+void print_latex(const Report& report, std::ostream& out) {
+  std::vector<const RunSummary*> runs;
+  for (const RunSummary& run : report.runs) runs.push_back(&run);
+  const Table table = table_of(report, runs, report.columns);
+  TextTable text = text_table(table, true);
+  for (size_t i = 0; i < table.rows.size(); ++i)
+    for (size_t k = 0; k < table.rows[i].size(); ++k)
+      text.rows[i][k].append(static_cast<size_t>(table.rows[i][k].stars), '*');
+  out << latex_text(text, caption_of(report));
+}
+
+}  // namespace wkvq
