@@ -31,13 +31,15 @@ std::shared_ptr<const PackedWeight> stored_head(const Checkpoint& checkpoint) {
   const at::Tensor codes = at::empty({rows, width}, at::kByte);
   const at::Tensor scale = at::empty({rows, groups}, at::kFloat);
   const auto* from = reinterpret_cast<const uint8_t*>(entry.data);
+  auto* code = codes.data_ptr<uint8_t>();
+  auto* scales = scale.data_ptr<float>();
   for (int64_t at = 0; at < rows * groups; ++at, from += kBlock) {
     uint16_t half = 0;
     std::memcpy(&half, from, sizeof half);
-    scale.data_ptr<float>()[at] = float_of_half(half);
+    scales[at] = float_of_half(half);
     // Codes begin at 0: the byte -128 is code 0.
     for (int64_t i = 0; i < kGroup; ++i)
-      codes.data_ptr<uint8_t>()[at * kGroup + i] = static_cast<uint8_t>(from[2 + i] ^ 0x80);
+      code[at * kGroup + i] = static_cast<uint8_t>(from[2 + i] ^ 0x80);
   }
   if (!at::isfinite(scale).all().item<bool>())
     config_error("{}: tensor '{}' holds values that are not finite", stored.file->path().string(),
