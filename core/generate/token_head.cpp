@@ -52,8 +52,8 @@ std::shared_ptr<const PackedWeight> stored_head(const Checkpoint& checkpoint) {
   const QuantPlan plan{.rows = rows,
                        .width = width,
                        .group = kGroup,
-                       .form = PlanForm::kSymmetric,
-                       .stored = StoredScale::kFloat16};
+                       .form = QuantForm::kSymmetric,
+                       .stored = ScaleDtype::kFloat16};
   return std::make_shared<const PackedWeight>(
       Encoded{.groups = {.codes = codes, .scale = scale, .offset = at::zeros_like(scale)},
               .plan = plan,

@@ -55,7 +55,7 @@ void check_normal(const char* who, const KvTensorOptions& options) {
           who);
     return;
   }
-  if (!number_format(options.format).integers() || options.form != QuantForm::kMinimum)
+  if (!number_format(options.format).whole_numbers() || options.form != QuantForm::kMinimum)
     config_error(
         "method.kv: grid: normal of the {} has a codebook and lengths in the place of a format and "
         "its form; expected bits alone",
@@ -99,7 +99,7 @@ void check_grid(const char* who, const KvTensorOptions& options) {
         "method.kv: fit_weights: fisher of the {} weighs channels, rotate mixes them; "
         "expected one of the two",
         who);
-  if (options.clip != 1 && (is_static || options.grid != KvGrid::kUniform || !format.integers()))
+  if (options.clip != 1 && (is_static || options.grid != KvGrid::kUniform || !format.whole_numbers()))
     config_error(
         "method.kv: clip of the {} narrows the range that a group has by itself; expected range: "
         "dynamic, grid: uniform and whole numbers",

@@ -15,7 +15,7 @@ std::string Hqq::summary() const {
 
 void Hqq::check(const ModelConfig& model) const {
   WeightMethod::check(model);
-  const bool integers = number_format(weight_.format).integers();
+  const bool integers = number_format(weight_.format).whole_numbers();
   if (!weight_.identity() && integers &&
       (weight_.form != QuantForm::kMinimum || weight_.per_tensor))
     config_error(
@@ -25,7 +25,7 @@ void Hqq::check(const ModelConfig& model) const {
 
 void Hqq::round(BlockContext& context, Recorder& recorder) {
   // Formats other than integers have no offsets to move.
-  if (!number_format(weight_.format).integers()) return WeightMethod::round(context, recorder);
+  if (!number_format(weight_.format).whole_numbers()) return WeightMethod::round(context, recorder);
   context.block.weights.visit_linears([&](const char* name, Linear& linear) {
     replace_weight(context, recorder, name, linear,
                    hqq_round(linear.weight, weight_, solver_, context.keep_codes));
