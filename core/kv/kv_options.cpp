@@ -160,8 +160,7 @@ void check_tensor(const char* who, const KvTensorOptions& options, const KvViewO
   if (options.rotate == KvRotation::kHadamard && !is_power_of_two(model.head_dim))
     config_error(
         "method.kv: rotate: hadamard of the {} does not fit head_dim {}; expected a power of two, "
-        "or "
-        "rotate: signed",
+        "or rotate: signed",
         who, model.head_dim);
   if (options.fits_rotation() && (options.before_rope() || options.channel.learns()))
     config_error(

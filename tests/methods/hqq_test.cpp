@@ -60,6 +60,7 @@ TEST_CASE("hqq: groups that do not divide the width, and groups without range") 
   CHECK(at::isfinite(rounded.weight).all().item<bool>());
   CHECK(at::equal(rounded.weight.select(0, 1), weight.select(0, 1)));
   // The last group, columns 16 to 19, is that of a weight of its own.
+  spec.group_size = 4;
   const at::Tensor last = hqq_round(weight.narrow(1, 16, 4).contiguous(), spec, {}, false).weight;
   CHECK((last - rounded.weight.narrow(1, 16, 4)).abs().max().item<double>() < 1e-14);
 }
@@ -69,7 +70,8 @@ TEST_CASE("hqq: forms without a real offset are refused, and bad options") {
   const auto check = [&](const std::string& weight) {
     test::method_of("{name: hqq, weight: " + weight + "}")->check(fixture.model().config());
   };
-  REQUIRE_CONFIG_ERROR(check("{bits: 4, form: symmetric}"), "expected form: minimum");
+  REQUIRE_CONFIG_ERROR(check("{bits: 4, form: symmetric, range: zero_included}"),
+                       "expected form: minimum");
   REQUIRE_CONFIG_ERROR(check("{bits: 4, form: zero_point}"), "expected form: minimum");
   check("{bits: 4, group_size: 16}");
   REQUIRE_CONFIG_ERROR(test::method_of("{name: hqq, p: 0}"), "expected more than 0");
