@@ -23,7 +23,7 @@ evaluate:
 """
 PASS = """name: pass
 model: {path: %s, dtype: float32}
-method: {name: none}
+method: {name: rtn}
 evaluate:
   - {task: perplexity, dataset: {name: text, path: %s}, windows: 8, context: 512, view: {mode: none}}
 """
