@@ -12,8 +12,8 @@
 
 namespace wkvq {
 
-/// The stored form of a slice of the cache: codes on a dynamic uniform grid in `rows`, of directions
-/// in `normal`, on any other grid in `codes` with their frame; the sparse part beside them.
+/// The stored form of a slice of the cache: codes on a dynamic uniform grid in `rows`, of
+/// directions in `normal`, on any other grid in `codes` with their frame; the sparse part beside them.
 struct EncodedKv {
   Encoded rows{};
   NormalCodes normal{};

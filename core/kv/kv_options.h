@@ -29,15 +29,16 @@ enum class FitWeights { kNone, kFisher };
 
 /// Whether the channels of a head are mixed by a Hadamard matrix in front of the quantizer
 /// (QuaRot's rotation of keys after RoPE), which spreads outliers; undone after it, so scores stay
-/// the same. `signed`: channels get fixed random signs first (TurboQuant, vLLM). `queries`, `own`: they
-/// are rotated to the eigenvectors of a covariance of the calibration text first (OSCAR): that of
-/// the queries, or their own.
+/// the same. `signed`: channels get fixed random signs first (TurboQuant, vLLM). `queries`, `own`:
+/// they are rotated to the eigenvectors of a covariance of the calibration text first (OSCAR): that
+/// of the queries, or their own.
 enum class KvRotation { kNone, kHadamard, kSigned, kQueries, kOwn };
 
 /// Static per-channel transformation in front of the quantizer: x' = (x - shift) / scale, undone
 /// after it: WKVQuant's two-dimensional quantization. `static`: from calibration, shift = (max +
 /// min) / 2, scale = ((max - min) / 2)^exponent; `learned`: trained from there. Before RoPE the two
-/// channels of a pair share a scale, unless they are not tied, so that it commutes with the rotation.
+/// channels of a pair share a scale, unless they are not tied, so that it commutes with the
+/// rotation.
 struct ChannelOptions {
   ChannelMode shift = ChannelMode::kNone;
   ChannelMode scale = ChannelMode::kNone;

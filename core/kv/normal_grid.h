@@ -15,8 +15,8 @@ struct NormalCodes {
 };
 
 /// TurboQuant's grid (arXiv 2504.19874): a group x of n channels is its length |x| and a direction
-/// u = x / |x|, whose coordinates, once rotated, are about N(0, 1/n). Each goes to the nearest value
-/// c of the codebook that is best for that distribution (normal_codebook), and is read as
+/// u = x / |x|, whose coordinates, once rotated, are about N(0, 1/n). Each goes to the nearest
+/// value c of the codebook that is best for that distribution (normal_codebook), and is read as
 ///   x' = |x| c / |c|   (norm_correction), or |x| c.
 /// With `qjl` the codebook has one bit less, and the bit buys the sign of S r, r = u - c and S a
 /// fixed matrix [n, n] of standard normal numbers, which makes scalar products unbiased over S:

@@ -6,8 +6,8 @@
 
 namespace wkvq {
 
-/// KVarN's variance normalization (arXiv 2606.03458). Of every tile of options.tile tokens, a matrix
-/// tokens x channels of a head, scales of rows and of columns are found that leave all of them
+/// KVarN's variance normalization (arXiv 2606.03458). Of every tile of options.tile tokens, a
+/// matrix tokens x channels of a head, scales of rows and of columns are found that leave all of them
 /// about the same standard deviation: each side is divided by its own in turn, 16 times (Sinkhorn
 /// in logarithms), and the round with the least ratio of the largest to the smallest one counts.
 /// The scales along the groups of the quantizer are absorbed by the groups' own; the others are
