@@ -13,8 +13,9 @@ std::string caption_of(const Report& report) {
   std::string text = "Standard errors behind ±.";
   for (size_t i = 0; i < report.conventions.size(); ++i)
     text += fmt::format(" [{}] {}.", i + 1, printable(report.conventions[i]));
-  for (const std::string& note : report.differences.notes) text += " " + printable(note) + ".";
-  if (!report.differences.found.empty()) text += " " + stars_legend();
+  for (const std::string& note : report.differences.notes)
+    text += fmt::format(" {}.", printable(note));
+  if (!report.differences.found.empty()) text += fmt::format(" {}", stars_legend());
   return text;
 }
 
