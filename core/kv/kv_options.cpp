@@ -99,7 +99,8 @@ void check_grid(const char* who, const KvTensorOptions& options) {
         "method.kv: fit_weights: fisher of the {} weighs channels, rotate mixes them; "
         "expected one of the two",
         who);
-  if (options.clip != 1 && (is_static || options.grid != KvGrid::kUniform || !format.whole_numbers()))
+  if (options.clip != 1 &&
+      (is_static || options.grid != KvGrid::kUniform || !format.whole_numbers()))
     config_error(
         "method.kv: clip of the {} narrows the range that a group has by itself; expected range: "
         "dynamic, grid: uniform and whole numbers",

@@ -20,8 +20,8 @@
 #include "core/base/text/visible_text.h"
 #include "experiments/commands/commands.h"
 #include "experiments/commands/model_command_line.h"
-#include "experiments/commands/self_command_line.h"
 #include "experiments/commands/results_command_line.h"
+#include "experiments/commands/self_command_line.h"
 #include "experiments/config/provenance.h"
 
 namespace wkvq {
