@@ -17,7 +17,8 @@ constexpr const char* kLegend =
     "name of its folder), method, bits, groups, KV mode, text and context";
 
 std::string without_number(const NumberSetting& setting) {
-  if (setting.method == "wkvquant") return "WKVQuant's own tables are not known";
+  if (setting.method == "wkvquant")
+    return "WKVQuant's own tables are known from notes, as wkvquant_published";
   return "none of this setting";
 }
 

@@ -239,6 +239,7 @@ void KvTensorOptions::visit(OptionVisitor& v) {
   const FormatFields settled = settle_format(v, {format, form, scale_dtype, group_size}, before,
                                              {{}, QuantForm::kMinimum, {}, -1});
   form = settled.form;
+  scale_dtype = settled.scale_dtype;
   group_size = settled.group_size;
   check_bits(v, "bits", bits);
   if (number_format(format).tensor_limit > 0)

@@ -51,7 +51,10 @@ FormatFields settle_format(OptionVisitor& v, const FormatFields& read, const For
     v.reject("form", fmt::format("{} of format {}, which is {}; expected none", name_of(read.form),
                                  row.name, name_of(row.form)));
   settled.form = row.form;
-  if (row.scale_bits >= 0 && read.scale_dtype != ScaleDtype::kCompute)
+  // What a method or a level above has for whole numbers gives way.
+  if (row.scale_bits >= 0) settled.scale_dtype = ScaleDtype::kCompute;
+  if (row.scale_bits >= 0 && read.scale_dtype != before.scale_dtype &&
+      read.scale_dtype != ScaleDtype::kCompute)
     v.reject("scale_dtype",
              fmt::format("{} of format {}, whose scales have a type of their own; expected none",
                          scale_dtype_names()[static_cast<size_t>(read.scale_dtype)], row.name));
@@ -75,6 +78,7 @@ FormatFields in_format(FormatFields fields, FormatId format) {
 
 void QuantSpec::visit(OptionVisitor& v) {
   const FormatFields before{format, form, scale_dtype, group_size};
+  const QuantRange range_before = range;
   visit_format(v, bits, format);
   v("group_size", group_size, "inputs that share a scale; -1: the whole row");
   v("per_tensor", per_tensor, "one scale for the whole tensor");
@@ -85,7 +89,9 @@ void QuantSpec::visit(OptionVisitor& v) {
   const FormatFields settled = settle_format(v, {format, form, scale_dtype, group_size}, before,
                                              {{}, QuantForm::kZeroPoint, {}, -1});
   form = settled.form;
+  scale_dtype = settled.scale_dtype;
   group_size = settled.group_size;
+  if (format != FormatId::kInteger && range == range_before) range = QuantRange::kZeroIncluded;
   check_bits(v, "bits", bits);
   if (group_size != -1 && group_size < 1)
     v.reject("group_size",

@@ -9,6 +9,7 @@
 #include "core/base/yaml/yaml_path.h"
 #include "core/base/yaml/yaml_text.h"
 #include "core/number/format_names.h"
+#include "core/number/quant_spec.h"
 #include "experiments/score/cost.h"
 #include "experiments/score/evaluation.h"
 #include "experiments/sensitivity/sensitivity.h"
@@ -23,6 +24,17 @@ void set(YamlNode& config, const std::string& path, const std::string& value) {
   assign(config, {YamlNode::scalar(path, false), YamlNode::scalar(value, false)});
 }
 
+/// The options at `path` in `format`, whose form, block and type of scale take the place of those
+/// of whole numbers.
+void set_format(YamlNode& config, const std::string& path, const std::string& format) {
+  const NumberFormat& row = number_format(format_named(format));
+  set(config, path + ".format", format);
+  set(config, path + ".form", quant_form_names()[static_cast<size_t>(row.form)]);
+  if (path == "method.weight") set(config, path + ".range", "zero_included");
+  if (row.block > 0) set(config, path + ".group_size", std::to_string(row.block));
+  if (row.scale_bits >= 0) set(config, path + ".scale_dtype", "compute");
+}
+
 /// `config` with `part` at `bits`, or in `format` where it is named, and all else at 16.
 RunConfig only_part(YamlNode config, const std::string& part, int64_t bits,
                     const std::string& format) {
@@ -30,9 +42,10 @@ RunConfig only_part(YamlNode config, const std::string& part, int64_t bits,
   for (const auto& [path, name] : {std::pair{"method.weight", "weights"},
                                    {"method.kv.key", "keys"},
                                    {"method.kv.value", "values"}}) {
-    const bool named = part == name && !format.empty();
-    set(config, fmt::format("{}.{}", path, named ? "format" : "bits"),
-        named ? format : std::to_string(part == name ? bits : 16));
+    if (part == name && !format.empty())
+      set_format(config, path, format);
+    else
+      set(config, fmt::format("{}.bits", path), std::to_string(part == name ? bits : 16));
   }
   return read_run_config(config);
 }

@@ -6,7 +6,8 @@
 namespace wkvq {
 
 /// HQQ, half-quadratic quantization (Badri and Shaji 2023): round to nearest, with offsets of
-/// groups that are moved to lower a norm of the weight's errors in which outliers count little; no data.
+/// groups that are moved to lower a norm of the weight's errors in which outliers count little; no
+/// data.
 class Hqq final : public WeightMethod {
  public:
   Hqq();

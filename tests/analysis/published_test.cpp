@@ -206,13 +206,13 @@ TEST_CASE("published: table with sources, tags and what is missing") {
       run_of(folder, {.method = "{name: wkvquant, weight: {bits: 4, group_size: 128}, kv: {bits: "
                                 "4}}"});
   CHECK(published_table({own}, published_numbers()).rows[0][4] ==
-        "WKVQuant's own tables are not known");
+        "WKVQuant's own tables are known from notes, as wkvquant_published");
   std::ostringstream out;
   CHECK(report_command({.paths = {folder.path()}, .published = true}, out) == 0);
   CHECK(out.str().find("\nPublished numbers\n") != std::string::npos);
   REQUIRE_CONFIG_ERROR(
       report_command({.paths = {folder.path()}, .format = "csv", .published = true}, out),
-      "expected table or markdown");
+      "expected table, markdown or latex");
 }
 
 TEST_CASE("published: what is no table is refused with its place") {

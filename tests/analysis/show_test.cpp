@@ -71,11 +71,11 @@ TEST_CASE("show: the worst heads first, and llama.cpp's statistics of an evaluat
   CHECK(contains(text,
                  "block_01     0         0.75          0.08           4.00\n"
                  "block_00     1         0.25          0.02           1.00\n"));
-  CHECK(contains(text, "PPL(base)                                 6.000000\n"));
-  CHECK(contains(text, "PPL(Q)/PPL(base)               1.250000 ± 0.002000\n"));
-  CHECK(contains(text, "KLD, 99.9 %                               3.500000\n"));
-  CHECK(contains(text, "delta p, mean                  -1.2500 ± 0.1000 %\n"));
-  CHECK(contains(text, "delta p, 5 %                            -50.0000 %\n"));
+  CHECK(contains(text, "PPL(base)                     6.000000\n"));
+  CHECK(contains(text, "PPL(Q)/PPL(base)              1.250000 ± 0.002000\n"));
+  CHECK(contains(text, "KLD, 99.9 %                   3.500000\n"));
+  CHECK(contains(text, "delta p, mean                 -1.2500 ± 0.1000 %\n"));
+  CHECK(contains(text, "delta p, 5 %                  -50.0000 %\n"));
 }
 
 TEST_CASE("show: a file that is none") {

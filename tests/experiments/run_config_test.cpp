@@ -167,8 +167,10 @@ TEST_CASE("run config: two entries that would report one name are refused") {
 
 TEST_CASE("run config: what cannot be run is refused with its place") {
   REQUIRE_CONFIG_ERROR(with_entry(", name: a/b"), "evaluate.0.name: expected no '/'");
-  REQUIRE_CONFIG_ERROR(with_entry(", view: {mode: all, window: 2}"), "only modes past and kivi");
-  REQUIRE_CONFIG_ERROR(with_entry(", view: {mode: kivi, sinks: 1}"), "only mode past keeps sinks");
+  REQUIRE_CONFIG_ERROR(with_entry(", view: {mode: all, window: 2}"),
+                       "only modes past, kivi and tiles");
+  REQUIRE_CONFIG_ERROR(with_entry(", view: {mode: kivi, sinks: 1}"),
+                       "only modes past and tiles keep sinks");
   REQUIRE_CONFIG_ERROR(with_entry(", view: {window: 0}"), "evaluate.0.view.window: 0; expected");
   REQUIRE_CONFIG_ERROR(with_entry(", viewe: {}"), "evaluate.0: unknown key 'viewe'");
   REQUIRE_CONFIG_ERROR(read("model: {}\n" + kMethod + "evaluate: []"), "model.path: missing");

@@ -117,7 +117,7 @@ std::vector<Found> fresh_files(const std::filesystem::path& folder) {
   test::write_file(folder / "probes.yaml",
                    fmt::format("model: {{path: {}}}\nmethod: {{name: rtn, weight: {{group_size: "
                                "64}}}}\nevaluate: [{{task: perplexity, {}, kl: true}}]\n"
-                               "sensitivity: {{bits: [4, 2]}}\n",
+                               "sensitivity: {{bits: [4, 2], formats: [{{format: q4_0}}]}}\n",
                                test::source("datasets/mini").string(), self));
   std::ostringstream out;
   const auto options = [&](const char* file) {
@@ -133,7 +133,8 @@ std::vector<Found> fresh_files(const std::filesystem::path& folder) {
       folder / "mixed.yaml",
       fmt::format(
           "model: {{path: {}}}\nmethod: {{name: mixed, weight: {{bits: 4, group_size: 64}}, "
-          "kv: {{bits: 4}}, budget: {{from: {}, measure: kl, average_weight_bits: 3, "
+          "kv: {{bits: 4}}, rules: [{{match: block_00/key, format: mxfp4}}], budget: {{from: {}, "
+          "measure: kl, average_weight_bits: 3, "
           "average_kv_bits: 3}}}}\nevaluate: [{{task: perplexity, {}}}]\n",
           test::source("datasets/mini").string(), probes.string(), self));
   REQUIRE(run_command(options("mixed.yaml"), out) == 0);

@@ -29,7 +29,7 @@ TEST_CASE("completion: bash knows commands, options and choices, and leaves file
   CHECK(completed("wkvq --threads 2 se") == "sensitivity\n");
   CHECK(completed("wkvq --ver") == "--version\n");
   CHECK(completed("wkvq run --onl") == "--only\n");
-  CHECK(completed("wkvq report results --format ''") == "table markdown csv json\n");
+  CHECK(completed("wkvq report results --format ''") == "table markdown csv json jsonl latex\n");
   CHECK(completed("wkvq list f") == "families formats\n");
   CHECK(completed("wkvq completion ''") == "bash zsh\n");
   CHECK(completed("wkvq run swee") == "\n");
@@ -42,7 +42,8 @@ TEST_CASE("completion: zsh reads its script") {
   CHECK(script.starts_with("#compdef wkvq\n"));
   CHECK(contains(script, "    'plan:list the runs of a sweep, their ids and what is done'\n"));
   CHECK(contains(script,
-                 "'*--format[table, markdown, csv or json]:value:(table markdown csv json)'"));
+                 "'*--format[table, markdown, csv, json, jsonl, latex]:value:(table markdown csv "
+                 "json jsonl latex)'"));
   CHECK(contains(script, "'*--only[only runs whose id matches this shell pattern]:value:_files'"));
   CHECK(contains(script, "'*--force[run again what is done]'"));
   test::write_file(folder / "_wkvq", script);

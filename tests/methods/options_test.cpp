@@ -80,7 +80,7 @@ TEST_CASE("options of weights count in every method, or are refused") {
                  {"form: minimum", "form: symmetric", "range: raw", "scale_dtype: float16",
                   "scale_dtype: bfloat16"});
   require_effect("weight", "bits: 3, group_size: -1", "kv: {bits: 16}, activation: {bits: 16}",
-                 {"per_tensor: true", "form: symmetric"});
+                 {"per_tensor: true", "form: symmetric", "scale_dtype: float16"});
 }
 
 TEST_CASE("options of inputs count in every method, or are refused") {

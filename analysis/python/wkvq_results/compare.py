@@ -163,6 +163,13 @@ def mcnemar(right_to_wrong: int, wrong_to_right: int) -> McNemar:
                    "chi-square, continuity-corrected")
 
 
+class _NoRowsError(ValueError):
+    """An evaluation has no rows that can be paired: medians, what llama.cpp prints."""
+
+    def __init__(self) -> None:
+        super().__init__("no raw rows that can be paired")
+
+
 def _values(columns: Columns, metric: str) -> tuple[str, Numbers]:
     """What is compared, and where it comes from: the first of these that there is."""
     if "correct" in columns:
@@ -174,7 +181,7 @@ def _values(columns: Columns, metric: str) -> tuple[str, Numbers]:
     for column, name in (("greedy", "correct"), ("score", "score"), ("nll", "nll"), ("kl", "kl"), ("agree", "agree")):
         if column in columns:
             return name, columns[column].astype(float)
-    raise ValueError("no raw rows that can be paired")
+    raise _NoRowsError()
 
 
 def _check_same(first: dict[str, Any], second: dict[str, Any], a: Columns, b: Columns) -> None:
@@ -207,7 +214,7 @@ def _compare_rows(name: str, first: dict[str, Any], second: dict[str, Any], a: C
     _, others = _values(b, second["metric"])
     cluster = next((name for name in ("item", "document", "window") if name in a), None)
     if cluster is None or values.size == 0:
-        raise ValueError("no raw rows that can be paired")
+        raise _NoRowsError()
     weight, unit = np.ones(values.size), "item" if cluster == "item" else "token"
     for column, what in (("words", "word"), ("bytes", "byte")):
         if column in a:
@@ -272,6 +279,9 @@ def compare(first: PathLike, second: PathLike, evaluation: str | None = None, *,
         try:
             found.append(_compare_rows(name, one["evaluation"][name], two["evaluation"][name], columns,
                                        rows(second, name), samples, seed))
+        except _NoRowsError:
+            if evaluation is not None:
+                raise
         except ValueError as error:
             raise ValueError(f"{first} and {second}, {name}: {error}") from None
     return found

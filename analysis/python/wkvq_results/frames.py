@@ -129,6 +129,9 @@ def channels(path: PathLike, side: str) -> "xarray.Dataset":
         raise ValueError(f"{path}: no statistics of {side}")
     found = [arrays(path, f"statistics/{block}/{side}") for block in blocks]
     return xarray.Dataset(
-        {name: (("block", "channel"), np.stack([one[name].ravel() for one in found])) for name in found[0]},
+        {
+            name: (("block", "channel"), np.stack([one[name].ravel() for one in found]))
+            for name in ("min", "max", "mean", "std")
+        },
         coords={"block": [int(block.removeprefix("block_")) for block in blocks]},
     )
