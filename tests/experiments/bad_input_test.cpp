@@ -1,32 +1,13 @@
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
-#include <cstdio>
-
-#include "tests/support/catch.h"
+#include "tests/support/program.h"
 
 using namespace wkvq;
 
 namespace {
 
-struct Outcome {
-  int code;
-  std::string text;
-};
-
-/// Runs the program itself: what a user sees, exit code included.
-Outcome program(const std::string& arguments) {
-  const std::string command = test::wkvq_binary() + " " + arguments + " 2>&1";
-  FILE* pipe = popen(command.c_str(), "r");
-  REQUIRE(pipe);
-  std::string text;
-  std::array<char, 4096> buffer;
-  while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe))
-    text.append(buffer.data(), n);
-  const int status = pclose(pipe);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text};
-}
+using test::Outcome;
+using test::program;
 
 /// A sweep that is right; `change` replaces one part of it by another.
 std::string sweep(const std::string& from, const std::string& to) {
