@@ -107,8 +107,9 @@ class Method {
   }
   /// Throws ConfigError where quantized weights of the model cannot be packed; before any work.
   virtual void check_packable(const ModelConfig& model) const = 0;
-  /// Whether inputs of linears are quantized, which packed files do not hold.
-  virtual bool quantizes_inputs() const = 0;
+  /// How the inputs of linears are quantized where that takes no calibrated range and no other
+  /// basis: what packed files can hold. Else nothing.
+  virtual std::optional<ActivationOptions> token_activation() const = 0;
   /// Rewrites context.block. Deterministic in its inputs.
   virtual void calibrate(BlockContext& context, Recorder& recorder) = 0;
   /// Identities of the files that the method reads beside the model, part of a run's id. Throws

@@ -94,9 +94,11 @@ void write_packed_file(const std::filesystem::path& path, const std::vector<Quan
     visit_packed_tensors(weights,
                          [&](const std::string& name, at::Tensor& x) { all.add(block + name, x); });
     weights.visit_linears([&](const std::string& name, Linear& linear) {
-      if (!linear.input.identity())
-        config_error("packed file: the inputs of {}{} are quantized; expected activation: 16 bits",
-                     block, name);
+      if (linear.basis.defined() || linear.input.options().needs_statistics())
+        config_error(
+            "packed file: the inputs of {}{} are quantized in another basis or by calibrated "
+            "ranges; expected scale: token",
+            block, name);
       if (!linear.packed) return;
       all.add(block + name + "/codes", linear.packed->data());
       all.add(block + name + "/format", numbers_of(linear.packed->format()));
@@ -135,7 +137,7 @@ PackedFile::PackedFile(const std::filesystem::path& path) : file_(path) {
 }
 
 std::vector<QuantizedBlock> PackedFile::blocks(const ModelConfig& config,
-                                               const std::function<KvOptions(int64_t)>& kv_of,
+                                               const Quantization& quantization,
                                                const at::TensorOptions& options) const {
   Tensors file(file_);
   const PackedFileChecks checks(path(), config, c10::typeMetaToScalarType(options.dtype()));
@@ -148,6 +150,7 @@ std::vector<QuantizedBlock> PackedFile::blocks(const ModelConfig& config,
         weights, [&](const std::string& part, at::Tensor& x) { x = file.find(name + part); });
     weights.visit_linears([&](const std::string& linear_name, Linear& linear) {
       const std::string own = name + linear_name;
+      linear.input = ActivationQuantizer(quantization.activation, 0);
       const at::Tensor codes = file.find(own + "/codes");
       if (!codes.defined()) return;
       linear.packed = std::make_shared<const PackedWeight>(
@@ -161,7 +164,7 @@ std::vector<QuantizedBlock> PackedFile::blocks(const ModelConfig& config,
       };
       return ChannelTransform{part(name + side + "/shift"), part(name + side + "/scale")};
     };
-    const KvOptions kv = kv_of(static_cast<int64_t>(layer));
+    const KvOptions kv = quantization.kv_of(static_cast<int64_t>(layer));
     blocks[layer].codec = {{kv.key, channels("key")}, {kv.value, channels("value")}};
   }
   file.finish();

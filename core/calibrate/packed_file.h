@@ -15,9 +15,9 @@ struct PackedFileFacts {
 };
 
 /// Writes blocks with packed weights to a safetensors file: of every linear its codes and their
-/// format, or its weight; bias, norms, channels of the codec; in the metadata a version, the
-/// facts and a hash of all. ConfigError where a block quantizes inputs, whose ranges the file does
-/// not keep, or where the file cannot be written.
+/// format, or its weight; bias, norms, channels of the codec; in the metadata a version, the facts
+/// and a hash of all. ConfigError where a block quantizes inputs by calibrated ranges or in another
+/// basis, which the file does not keep, or where the file cannot be written.
 void write_packed_file(const std::filesystem::path& path, const std::vector<QuantizedBlock>& blocks,
                        const PackedFileFacts& facts);
 
@@ -29,11 +29,15 @@ class PackedFile {
 
   const std::filesystem::path& path() const { return file_.path(); }
   const PackedFileFacts& facts() const { return facts_; }
-  /// The blocks of a model of `config`, whose layer i has a cache of `kv_of(i)`, on the device of
-  /// `options` and in its dtype. ConfigError where the file holds another number of them, other
-  /// shapes or dtypes, or anything else beside them.
-  std::vector<QuantizedBlock> blocks(const ModelConfig& config,
-                                     const std::function<KvOptions(int64_t)>& kv_of,
+  /// What the configuration says of blocks beside their tensors.
+  struct Quantization {
+    ActivationOptions activation;
+    std::function<KvOptions(int64_t layer)> kv_of;
+  };
+  /// The blocks of a model of `config` on the device of `options` and in its dtype. ConfigError
+  /// where the file holds another number of them, other shapes or dtypes, or anything else beside
+  /// them.
+  std::vector<QuantizedBlock> blocks(const ModelConfig& config, const Quantization& quantization,
                                      const at::TensorOptions& options) const;
 
  private:

@@ -4,7 +4,6 @@
 
 #include "core/device/torch_headers.h"
 #include "core/kernels/dense_products.h"
-#include "core/kernels/packed_problems.h"
 
 namespace wkvq {
 
@@ -18,15 +17,25 @@ bool plain(const at::Tensor& x) {
   return x.is_cpu() && x.scalar_type() == at::kFloat && x.is_contiguous();
 }
 
-}  // namespace
-
-std::string LinearSet::unsupported(const Linear& linear) {
+std::string why_not(const Linear& linear) {
   if (linear.basis.defined()) return "a linear in another basis";
-  if (!linear.input.identity()) return "quantized inputs of a linear";
+  if (!linear.input.identity() && !linear.input.of_token())
+    return "inputs quantized by a calibrated range";
   if (linear.observer) return "an observed linear";
   if (linear.bias.defined() && !plain(linear.bias)) return "a bias that is not float32 on the CPU";
   if (linear.packed) return linear.packed->data().is_cpu() ? "" : "packed weights on a device";
   return plain(linear.weight) ? "" : "a weight that is not float32 on the CPU";
+}
+
+}  // namespace
+
+std::string LinearSet::unsupported(const std::vector<const Linear*>& linears) {
+  for (const Linear* linear : linears) {
+    if (std::string why = why_not(*linear); !why.empty()) return why;
+    if (linear->input.of_token() != linears.front()->input.of_token())
+      return "an input that linears quantize in different ways";
+  }
+  return {};
 }
 
 LinearSet::LinearSet(const std::vector<const Linear*>& linears) {
@@ -56,6 +65,7 @@ LinearSet::LinearSet(const std::vector<const Linear*>& linears) {
     tasks_ += part.tasks;
     parts_.push_back(part);
   }
+  if (const auto spec = linears.front()->input.of_token()) input_.emplace(*spec, parts_.front().in);
 }
 
 int64_t LinearSet::input_stride() const {
@@ -71,31 +81,40 @@ int64_t LinearSet::scratch(int64_t rows) const {
 }
 
 void LinearSet::run(Team& team, const float* x, int64_t rows, const std::vector<PlainRows>& outputs,
-                    float* sums) const {
-  for (size_t i = 0; i < parts_.size(); ++i)
-    if (parts_[i].linear.packed && parts_[i].sums_of == i)
-      PackedWeight::sum_groups(parts_[i].linear.packed->format(), x, rows,
-                               sums + rows * parts_[i].sums_at);
+                    float* sums) {
+  if (input_) {
+    input_->quantize(x, rows);
+    x = input_->values();
+  }
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    Part& part = parts_[i];
+    if (!part.linear.packed) continue;
+    float* const own = sums + rows * part.sums_at;
+    if (part.sums_of == i) PackedWeight::sum_groups(part.linear.packed->format(), x, rows, own);
+    part.product = part.linear.packed->product();
+    part.product.x = x;
+    part.product.sums = own;
+    part.product.rows = rows;
+    part.product.y = outputs[i].data;
+    if (!input_) continue;
+    part.product.whole = input_->whole(part.product.format.bits);
+    part.product.whole_scales = input_->whole_scales();
+  }
   team.run(tasks_, [&](int64_t task) {
     size_t i = 0;
     while (task >= parts_[i].tasks) task -= parts_[i++].tasks;
-    run_task(parts_[i], task, x, outputs[i], sums + rows * parts_[i].sums_at, rows);
+    run_task(parts_[i], task, x, outputs[i], rows);
   });
 }
 
 void LinearSet::run_task(const Part& part, int64_t task, const float* x, const PlainRows& y,
-                         const float* sums, int64_t rows) const {
+                         int64_t rows) const {
   static const DenseKernel dense = dense_kernel();
   const int64_t begin = task * part.step, end = std::min(begin + part.step, part.out);
   if (part.linear.packed) {
-    PackedProduct product = part.linear.packed->product();
-    product.x = x;
-    product.sums = sums;
-    product.rows = rows;
-    product.y = y.data;
     part.linear.packed->kernels().multiply(
-        product, begin / kPanelLanes,
-        std::min((begin + part.step) / kPanelLanes, product.format.panels()));
+        part.product, begin / kPanelLanes,
+        std::min((begin + part.step) / kPanelLanes, part.product.format.panels()));
   } else {
     dense({.weight = part.linear.weight.const_data_ptr<float>(),
            .in = part.in,

@@ -15,17 +15,19 @@ bool plain_norm(const at::Tensor& x) {
   return x.is_cpu() && x.scalar_type() == at::kFloat && x.is_contiguous();
 }
 
+/// The linears of a block that read the same input, in the order of the inputs.
+std::vector<std::vector<const Linear*>> sets_of(const BlockWeights& w) {
+  return {{&w.query, &w.key, &w.value}, {&w.output}, {&w.gate, &w.up}, {&w.down}};
+}
+
 }  // namespace
 
 std::string TokenPass::unsupported(const ModelConfig& model,
                                    const std::vector<QuantizedBlock>& blocks) {
   for (const QuantizedBlock& block : blocks) {
-    BlockWeights weights = block.weights;
-    std::string why;
-    weights.visit_linears([&](const char*, const Linear& linear) {
-      if (why.empty()) why = LinearSet::unsupported(linear);
-    });
-    if (!why.empty()) return why;
+    const BlockWeights& weights = block.weights;
+    for (const auto& set : sets_of(weights))
+      if (std::string why = LinearSet::unsupported(set); !why.empty()) return why;
     std::vector<at::Tensor> norms{weights.input_norm, weights.post_norm};
     if (model.qk_norm) norms.insert(norms.end(), {weights.query_norm, weights.key_norm});
     if (!std::all_of(norms.begin(), norms.end(), plain_norm))
@@ -38,12 +40,12 @@ TokenPass::TokenPass(const ModelConfig& model, const Rope& rope,
                      const std::vector<QuantizedBlock>& blocks, Team& team)
     : model_(model), rope_(rope), team_(team) {
   for (const QuantizedBlock& block : blocks) {
-    const BlockWeights& w = block.weights;
-    blocks_.push_back({.weights = w,
-                       .inputs = LinearSet({&w.query, &w.key, &w.value}),
-                       .output = LinearSet({&w.output}),
-                       .mlp = LinearSet({&w.gate, &w.up}),
-                       .down = LinearSet({&w.down})});
+    const auto sets = sets_of(block.weights);
+    blocks_.push_back({.weights = block.weights,
+                       .inputs = LinearSet(sets[0]),
+                       .output = LinearSet(sets[1]),
+                       .mlp = LinearSet(sets[2]),
+                       .down = LinearSet(sets[3])});
   }
 }
 
@@ -95,7 +97,7 @@ void TokenPass::step(float* hidden, const std::vector<TokenPlace>& places) {
 
 void TokenPass::run_block(size_t layer, float* hidden, const std::vector<TokenPlace>& places,
                           const std::vector<Angles>& angles) {
-  const Block& block = blocks_[layer];
+  Block& block = blocks_[layer];
   const int64_t width = model_.hidden_size;
   team_.run(rows_, [&](int64_t r) {
     rms_norm_row(hidden + r * width, block.weights.input_norm.const_data_ptr<float>(), width,

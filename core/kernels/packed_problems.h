@@ -52,7 +52,9 @@ struct ExactSpan {
   float *top, *total, *sums;  ///< as in DecodeSpan
 };
 
-/// y = x W^T with a packed weight.
+/// y = x W^T with a packed weight. Inputs that were rounded to whole numbers under a scale for
+/// every 32 of them may come as those too: products are then sums of whole numbers, which are
+/// exact, before any scale.
 struct PackedProduct {
   WeightFormat format;
   const uint32_t* codes;         ///< [panels, padded_in * bits / 32, 16]
@@ -62,6 +64,21 @@ struct PackedProduct {
   const float* sums;             ///< [rows, groups]: sum of x over each group
   int64_t rows;
   float* y;  ///< [rows, panels * 16]
+  /// [rows, padded_in], every 32 of them in the order of input_place(); null: products with x.
+  const int8_t* whole = nullptr;
+  const float* whole_scales = nullptr;  ///< [rows, padded_in / 32]
 };
+
+/// Whether inputs may come as whole numbers beside weights of so many bits.
+constexpr bool multiplies_whole(int64_t bits) {
+  return bits == 2 || bits == 4 || bits == 8;
+}
+
+/// Where input i of 32 stands: the four that meet the bytes of a word of codes, shifted by 0, `bits`
+/// and so on, follow each other.
+constexpr int64_t input_place(int64_t bits, int64_t i) {
+  const int64_t shifts = 8 / bits, of_word = i % (32 / bits);
+  return (i / (32 / bits) * shifts + of_word % shifts) * 4 + of_word / shifts;
+}
 
 }  // namespace wkvq

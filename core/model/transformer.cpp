@@ -26,7 +26,7 @@ at::Tensor Linear::operator()(const at::Tensor& x) const {
   const at::Tensor y = basis.defined() ? at::matmul(x, basis) : x;
   if (observer) observer(y);
   if (!packed) return at::linear(input(y), weight, bias);
-  const at::Tensor product = packed->multiply(input(y));
+  const at::Tensor product = packed->multiply(y, input);
   return bias.defined() ? product + bias : product;
 }
 

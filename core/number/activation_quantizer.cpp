@@ -32,6 +32,14 @@ void ActivationOptions::visit(OptionVisitor& v) {
 
 namespace {
 
+QuantSpec spec_of(const ActivationOptions& options) {
+  const int64_t block = number_format(options.format).block;
+  return {.bits = options.bits,
+          .group_size = block > 0 ? block : -1,
+          .form = options.form,
+          .format = options.format};
+}
+
 /// `x` on the symmetric grid of a calibrated range.
 at::Tensor nearest_on(double largest, const at::Tensor& x, const QuantSpec& spec) {
   const QuantPlan plan = make_plan(x, spec);
@@ -42,16 +50,16 @@ at::Tensor nearest_on(double largest, const at::Tensor& x, const QuantSpec& spec
 
 }  // namespace
 
+std::optional<QuantSpec> ActivationQuantizer::of_token() const {
+  if (identity() || options_.scale != ActivationScale::kToken) return std::nullopt;
+  return spec_of(options_);
+}
+
 at::Tensor ActivationQuantizer::operator()(const at::Tensor& x) const {
   if (identity()) return x;
-  const int64_t block = number_format(options_.format).block;
-  const QuantSpec spec{.bits = options_.bits,
-                       .group_size = block > 0 ? block : -1,
-                       .form = options_.form,
-                       .format = options_.format};
-  if (options_.scale == ActivationScale::kToken) return fake_quantize(x, spec);
+  if (const auto spec = of_token()) return fake_quantize(x, *spec);
   if (largest_ == 0) return x;
-  const at::Tensor rounded = nearest_on(largest_, x, spec);
+  const at::Tensor rounded = nearest_on(largest_, x, spec_of(options_));
   return at::GradMode::is_enabled() && x.requires_grad() ? x + (rounded - x).detach() : rounded;
 }
 

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
+
 #include "core/number/quant_spec.h"
 
 namespace wkvq {
@@ -31,6 +33,11 @@ class ActivationQuantizer {
       : options_(options), largest_(largest) {}
 
   bool identity() const { return options_.identity(); }
+  /// How a token is rounded where its range is its own; nothing where it is not rounded, or by a
+  /// calibrated range.
+  std::optional<QuantSpec> of_token() const;
+  /// What of_token() follows from.
+  const ActivationOptions& options() const { return options_; }
   /// The quantized copy of x [..., in], same shape and dtype; rounding is the identity backwards.
   at::Tensor operator()(const at::Tensor& x) const;
 

@@ -8,7 +8,9 @@
 #include "core/kernels/device_kernels.h"
 #include "core/kernels/packed_kernels.h"
 #include "core/kernels/packed_problems.h"
+#include "core/number/activation_quantizer.h"
 #include "core/number/packing.h"
+#include "core/number/quantized_rows.h"
 
 namespace wkvq {
 
@@ -132,9 +134,20 @@ at::Tensor PackedWeight::multiply(const at::Tensor& x) const {
   const at::Tensor rows = x.reshape({-1, format_.in}).to(at::kFloat);
   std::vector<int64_t> shape = x.sizes().vec();
   shape.back() = format_.out;
-  return (rows.size(0) <= kFewRows ? few_rows(rows) : many_rows(rows))
+  return (rows.size(0) <= kFewRows ? few_rows(rows, nullptr) : many_rows(rows))
       .reshape(shape)
       .to(x.scalar_type());
+}
+
+at::Tensor PackedWeight::multiply(const at::Tensor& x, const ActivationQuantizer& input) const {
+  const std::optional<QuantSpec> spec = input.of_token();
+  if (!spec || !x.is_cpu() || device_ || x.scalar_type() != at::kFloat ||
+      x.size(-1) != format_.in || x.numel() > kFewRows * format_.in)
+    return multiply(input(x));
+  const at::NoGradGuard no_grad;
+  std::vector<int64_t> shape = x.sizes().vec();
+  shape.back() = format_.out;
+  return few_rows(x.reshape({-1, format_.in}), &*spec).reshape(shape);
 }
 
 at::Tensor PackedWeight::few_rows_on_device(const at::Tensor& x) const {
@@ -164,16 +177,24 @@ void PackedWeight::sum_groups(const WeightFormat& format, const float* x, int64_
   }
 }
 
-at::Tensor PackedWeight::few_rows(const at::Tensor& x) const {
+at::Tensor PackedWeight::few_rows(const at::Tensor& x, const QuantSpec* input) const {
   if (device_) return few_rows_on_device(x);
   const int64_t rows = x.size(0);
   const at::Tensor padded =
       at::constant_pad_nd(x, {0, format_.padded_in() - format_.in}).contiguous();
-  std::vector<float> sums(static_cast<size_t>(rows * format_.groups()));
-  sum_groups(format_, padded.const_data_ptr<float>(), rows, sums.data());
-  at::Tensor y = at::empty({rows, format_.panels() * kPanelLanes}, at::kFloat);
   PackedProduct task = product();
   task.x = padded.const_data_ptr<float>();
+  std::optional<QuantizedRows> quantized;
+  if (input) {
+    quantized.emplace(*input, format_.in);
+    quantized->quantize(task.x, rows);
+    task.x = quantized->values();
+    task.whole = quantized->whole(format_.bits);
+    task.whole_scales = quantized->whole_scales();
+  }
+  std::vector<float> sums(static_cast<size_t>(rows * format_.groups()));
+  sum_groups(format_, task.x, rows, sums.data());
+  at::Tensor y = at::empty({rows, format_.panels() * kPanelLanes}, at::kFloat);
   task.sums = sums.data();
   task.rows = rows;
   task.y = y.data_ptr<float>();

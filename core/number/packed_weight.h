@@ -8,6 +8,7 @@
 
 namespace wkvq {
 
+class ActivationQuantizer;
 struct DeviceKernels;
 struct PackedProduct;
 
@@ -41,6 +42,9 @@ class PackedWeight {
   /// more take decoded parts of the weight to a matrix product. The same bits for any number of
   /// threads.
   at::Tensor multiply(const at::Tensor& x) const;
+  /// Q(x) W^T. Where Q rounds few float32 rows to whole numbers on the CPU, by sums of whole numbers
+  /// (QuantizedRows), which differ from those of multiply(Q(x)) by less rounding.
+  at::Tensor multiply(const at::Tensor& x, const ActivationQuantizer& input) const;
   static constexpr int64_t kFewRows = 16;
 
   const WeightFormat& format() const { return format_; }
@@ -59,7 +63,8 @@ class PackedWeight {
  private:
   void put_codes(const at::Tensor& codes);
   void put_grid(const at::Tensor& scales_of, const at::Tensor& offsets_of);
-  at::Tensor few_rows(const at::Tensor& x) const;
+  /// `input`: quantizes the rows first; may be null.
+  at::Tensor few_rows(const at::Tensor& x, const QuantSpec* input) const;
   at::Tensor few_rows_on_device(const at::Tensor& x) const;
   at::Tensor many_rows(const at::Tensor& x) const;
 

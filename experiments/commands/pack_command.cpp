@@ -21,10 +21,10 @@ int pack_command(const PackOptions& options, std::ostream& report) {
   const QuantizationRequest request{
       .model = options.model, .config = options.config, .storage = Storage::kPacked};
   const RunConfig config = read_request(request);
-  if (config.method->quantizes_inputs())
+  if (!config.method->token_activation())
     config_error(
-        "pack: method.activation quantizes the inputs of linears, which packed files do "
-        "not hold; expected activation: {{bits: 16}}");
+        "pack: method.activation takes calibrated ranges (scale: tensor) or another basis, which "
+        "packed files do not hold; expected scale: token, or activation: {{bits: 16}}");
   const InterruptHandler interrupts("wkvq: stopped; no packed file was written");
   Session session(cache_folder(options.results));
   session.show_progress(ProgressSink::standard_error());

@@ -95,8 +95,14 @@ std::vector<QuantizedBlock> packed_blocks(const PackedFile& file, const RunConfi
   const ModelConfig& architecture = model.checkpoint->config();
   check_packed_storage(config, config.method->kv().view, architecture);
   const SourceOptions& source = model.source->options();
+  const std::optional<ActivationOptions> activation = config.method->token_activation();
+  if (!activation)
+    config_error("{}: its method quantizes inputs in a way that packed files do not hold",
+                 file.path().string());
   return file.blocks(
-      architecture, [&](int64_t layer) { return config.method->kv_of(layer, architecture); },
+      architecture,
+      {.activation = *activation,
+       .kv_of = [&](int64_t layer) { return config.method->kv_of(layer, architecture); }},
       at::TensorOptions().dtype(source.dtype).device(source.device));
 }
 

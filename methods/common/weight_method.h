@@ -18,7 +18,10 @@ class WeightMethod : public Method {
   std::vector<std::string> warnings(const ModelConfig& model,
                                     int64_t calibration_tokens) const final;
   void check_packable(const ModelConfig& model) const override;
-  bool quantizes_inputs() const override { return !activation_.identity(); }
+  std::optional<ActivationOptions> token_activation() const override {
+    if (activation_.needs_statistics()) return std::nullopt;
+    return activation_;
+  }
   MethodMemory calibration_memory(const ModelConfig& model,
                                   const CalibrationSize& size) const override;
   void calibrate(BlockContext& context, Recorder& recorder) override;

@@ -40,6 +40,11 @@ CalibrationNeeds Rotation::calibration_needs() const {
              : CalibrationNeeds::kQuantizedChain;
 }
 
+std::optional<ActivationOptions> Rotation::token_activation() const {
+  if (!activation_.identity()) return std::nullopt;  // quantized in another basis
+  return activation_;
+}
+
 void Rotation::visit_own(OptionVisitor& v) {
   v("seed", seed_, "of the random signs, and of orthonormal parts of sizes that are no power of 2");
   v("residual", residual_, "rotate the residual stream");

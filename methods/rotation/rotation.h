@@ -20,6 +20,7 @@ class Rotation final : public WeightMethod {
   std::string summary() const override;
   CalibrationNeeds calibration_needs() const override;
   void check_packable(const ModelConfig& model) const override;
+  std::optional<ActivationOptions> token_activation() const override;
   MethodMemory calibration_memory(const ModelConfig& model,
                                   const CalibrationSize& size) const override;
 

@@ -1,6 +1,8 @@
 #include "core/number/packed_weight.h"
 
 #include "core/device/torch_headers.h"
+#include "core/number/activation_quantizer.h"
+#include "core/number/format_names.h"
 #include "tests/support/catch.h"
 
 using namespace wkvq;
@@ -95,6 +97,78 @@ TEST_CASE("packed weight: products agree with the decoded weight in float64") {
           REQUIRE((y - reference).abs().max().item<double>() < tolerance);
         }
       }
+    }
+  }
+}
+
+namespace {
+
+ActivationOptions in_format(const char* name) {
+  ActivationOptions options{.format = format_named(name)};
+  options.bits = number_format(options.format).bits;
+  options.form = number_format(options.format).form;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("packed weight: products of whole numbers agree with what they stand for in float64") {
+  at::manual_seed(8);
+  // Grids that have whole numbers, a scale a row or a block, and two that have none.
+  const std::vector<ActivationOptions> inputs{
+      {.bits = 8},       {.bits = 3},       {.bits = 8, .form = QuantForm::kFullRange},
+      in_format("q8_0"), in_format("q4_0"), {.bits = 8, .form = QuantForm::kZeroPoint},
+      in_format("mxfp8")};
+  for (const PackedKernels& kernels : packed_kernels()) {
+    for (const Shape& shape : kShapes) {
+      const at::Tensor w = hard_weight(shape);
+      for (const QuantSpec& spec : specs(shape.group)) {
+        if (spec.scale_dtype != ScaleDtype::kFloat16) continue;
+        const PackedWeight packed(w, spec, kernels);
+        const at::Tensor exact = packed.decode().to(at::kDouble);
+        for (const ActivationOptions& options : inputs) {
+          for (const int64_t rows : {1, 2, 7, 16, 17}) {
+            const at::Tensor x = at::randn({rows, shape.in});
+            const ActivationQuantizer quantizer(options, 0);
+            const at::Tensor rounded = quantizer(x).to(at::kDouble);
+            const at::Tensor apart =
+                packed.multiply(x, quantizer).to(at::kDouble) - at::matmul(rounded, exact.t());
+            // As for inputs in float32 above; sums of whole numbers round less.
+            const double size =
+                rounded.abs().sum(-1).max().item<double>() * 2 * exact.abs().max().item<double>();
+            INFO(kernels.name << ", " << shape.out << " x " << shape.in << ", " << spec.bits
+                              << " bits, " << number_format(options.format).name << ", rows "
+                              << rows);
+            REQUIRE(apart.abs().max().item<double>() <
+                    3 * 6e-8 * std::sqrt(static_cast<double>(shape.in)) * size);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("packed weight: the largest products of whole numbers, exactly") {
+  // Scales of 1: weights 0 .. 2^bits - 1 with zero point 0, inputs -127 .. 127. All sums are whole
+  // numbers below 2^24.
+  for (const PackedKernels& kernels : packed_kernels()) {
+    for (const int64_t bits : {2, 4, 8}) {
+      const auto top = static_cast<double>((int64_t{1} << bits) - 1);
+      at::Tensor w = at::full({16, 64}, top);
+      w[1] = at::arange(64).remainder(top + 1).clamp_max(top);
+      w[1][63] = top;
+      const PackedWeight packed(w.to(at::kFloat), {.bits = bits}, kernels);
+      at::Tensor x = at::full({3, 64}, 127.0);
+      x[1].fill_(-127);
+      x[2] = at::arange(64) - 30;
+      x[2][0] = 127;
+      const ActivationQuantizer quantizer({.bits = 8}, 0);
+      REQUIRE(at::equal(quantizer(x.to(at::kFloat)), x.to(at::kFloat)));
+      INFO(kernels.name << ", " << bits << " bits");
+      const at::Tensor y = packed.multiply(x.to(at::kFloat), quantizer);
+      CHECK(y[0][0].item<double>() == 64 * 127 * top);
+      CHECK(y[1][0].item<double>() == -64 * 127 * top);
+      CHECK(at::equal(y.to(at::kDouble), at::matmul(x.to(at::kDouble), w.to(at::kDouble).t())));
     }
   }
 }

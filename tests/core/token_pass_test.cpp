@@ -8,6 +8,7 @@
 #include "core/generate/decoder.h"
 #include "core/generate/generator.h"
 #include "core/kernels/dense_products.h"
+#include "core/number/format_names.h"
 #include "tests/support/block_fixture.h"
 #include "tests/support/catch.h"
 
@@ -124,6 +125,24 @@ TEST_CASE("token pass: the bits of tensors, every family, packed weights") {
   }
 }
 
+TEST_CASE("token pass: the bits of tensors, inputs quantized token by token") {
+  const KvCodec codec = codec_of({.bits = 3}, {.bits = 2});
+  for (const std::string family : {"llama_gqa_head_dim", "llama_bias", "qwen3"}) {
+    ModelSource source = model("tests/golden/models/" + family);
+    for (const char* format : {"int", "q8_0", "mxfp8"}) {
+      ActivationOptions options{.bits = 8, .format = format_named(format)};
+      for (const int64_t bits : {2, 3, 4, 8}) {
+        INFO(family << ", " << bits << " bits, inputs " << format);
+        std::vector<QuantizedBlock> blocks = blocks_of(source, bits, codec);
+        for (QuantizedBlock& block : blocks)
+          block.weights.visit_linears(
+              [&](const char*, Linear& linear) { linear.input = ActivationQuantizer(options, 0); });
+        CHECK(difference(source, blocks, {.mode = ViewMode::kPast}, Storage::kSimulated) == 0);
+      }
+    }
+  }
+}
+
 TEST_CASE("token pass: float32 within the order of sums, every family") {
   for (const std::string& family : kFamilies) {
     ModelSource source = model("tests/golden/models/" + family);
@@ -200,7 +219,10 @@ TEST_CASE("token pass: what it does not know goes through tensors") {
   CHECK(why([](BlockWeights&) {}).empty());
   CHECK(why([](BlockWeights& w) { w.down.basis = at::eye(48); }) == "a linear in another basis");
   CHECK(why([](BlockWeights& w) { w.gate.input = ActivationQuantizer({.bits = 8}, 0); }) ==
-        "quantized inputs of a linear");
+        "an input that linears quantize in different ways");
+  CHECK(why([](BlockWeights& w) {
+          w.down.input = ActivationQuantizer({.bits = 8, .scale = ActivationScale::kTensor}, 3.0);
+        }) == "inputs quantized by a calibrated range");
   CHECK(why([](BlockWeights& w) { w.query.observer = [](const at::Tensor&) {}; }) ==
         "an observed linear");
   CHECK(why([](BlockWeights& w) { w.up.weight = w.up.weight.to(at::kBFloat16); }) ==
@@ -213,7 +235,7 @@ TEST_CASE("token pass: what it does not know goes through tensors") {
 }
 
 TEST_CASE("token pass: a quantized input writes what it did") {
-  // The same generator through tensors, one sequence after the other and together.
+  // One sequence after the other and together.
   ModelSource source = model("datasets/mini");
   std::vector<QuantizedBlock> blocks = full_precision_blocks(source);
   for (QuantizedBlock& block : blocks)

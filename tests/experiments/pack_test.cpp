@@ -92,6 +92,19 @@ TEST_CASE("pack: the file writes what quantizing again writes, bit for bit the s
   }
 }
 
+TEST_CASE("pack: inputs that are quantized token by token stay so") {
+  const std::string method = "{name: rtn, weight: {bits: 4, group_size: 64}, activation: {format: ";
+  const auto text = [&](const std::string& format) {
+    const Fixture fixture(method + format + "}}");
+    fixture.pack("model.packed");
+    const std::string packed = fixture.text({.packed = fixture / "model.packed"});
+    CHECK(packed == fixture.text({.config = fixture / "one.yaml", .storage = Storage::kPacked}));
+    return packed;
+  };
+  // Two bits of inputs write something else, so the file does say it.
+  CHECK(text("q8_0") != text("int2"));
+}
+
 TEST_CASE("pack: a damaged file, another version, another model are refused") {
   const Fixture fixture;
   fixture.pack("model.packed");
@@ -272,9 +285,11 @@ TEST_CASE("pack: what a file cannot hold is refused, and none is written") {
   };
   refused("{name: rtn, weight: {bits: 6}}", "6 bits are not supported");
   // Before any work: its calibration would need text that is not there.
+  refused("{name: smoothquant, weight: {bits: 4}, activation: {bits: 8, scale: tensor}}",
+          "method.activation takes calibrated ranges (scale: tensor) or another basis");
   refused(
-      "{name: omniquant, weight: {bits: 4}, activation: {bits: 8}, training: {epochs: 1000000}}",
-      "method.activation quantizes the inputs of linears");
+      "{name: rotation, residual: false, values: false, weight: {bits: 4}, activation: {bits: 8}}",
+      "method.activation takes calibrated ranges (scale: tensor) or another basis");
   const Fixture fixture;
   test::write_file(fixture / "model.packed", "mine");
   CHECK_THAT(test::error_of([&] { fixture.pack("model.packed"); }),
