@@ -34,6 +34,15 @@ at::Tensor numbers_of(const WeightFormat& f) {
                     at::kLong);
 }
 
+/// Of elements other than whole numbers: the name of a format that has them and their scales, and
+/// the factor of the tensor.
+at::Tensor name_of(const WeightFormat& f) {
+  const std::string name = name_of_elements(f);
+  at::Tensor bytes = at::empty({static_cast<int64_t>(name.size())}, at::kByte);
+  std::memcpy(bytes.data_ptr<uint8_t>(), name.data(), name.size());
+  return bytes;
+}
+
 std::string block_name(size_t layer) {
   return fmt::format("block_{:02}/", layer);
 }
@@ -101,7 +110,11 @@ void write_packed_file(const std::filesystem::path& path, const std::vector<Quan
             block, name);
       if (!linear.packed) return;
       all.add(block + name + "/codes", linear.packed->data());
-      all.add(block + name + "/format", numbers_of(linear.packed->format()));
+      const WeightFormat& format = linear.packed->format();
+      all.add(block + name + "/format", numbers_of(format));
+      if (format.integers()) return;
+      all.add(block + name + "/elements", name_of(format));
+      all.add(block + name + "/factor", at::full({1}, format.factor, at::kFloat));
     });
     const KvCodec& codec = blocks[layer].codec;
     for (const auto& [side, one] :
@@ -154,7 +167,12 @@ std::vector<QuantizedBlock> PackedFile::blocks(const ModelConfig& config,
       const at::Tensor codes = file.find(own + "/codes");
       if (!codes.defined()) return;
       linear.packed = std::make_shared<const PackedWeight>(
-          checks.format(own, file.find(own + "/format"), codes), there(codes));
+          checks.format(own,
+                        {.numbers = file.find(own + "/format"),
+                         .elements = file.find(own + "/elements"),
+                         .factor = file.find(own + "/factor")},
+                        codes),
+          there(codes));
     });
     checks.block(name, weights);
     visit_packed_tensors(weights, [&](const std::string&, at::Tensor& x) { x = there(x); });

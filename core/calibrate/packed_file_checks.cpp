@@ -1,5 +1,8 @@
 #include "core/calibrate/packed_file_checks.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/base/checkpoint/model_tensors.h"
 #include "core/base/error.h"
 #include "core/device/torch_headers.h"
@@ -51,6 +54,20 @@ at::ScalarType packed_type(const std::string& dtype, const std::filesystem::path
                dtype);
 }
 
+std::string name_of_elements(const WeightFormat& format) {
+  const auto same = [&](const NumberFormat& row) {
+    const Element &a = row.element, &b = format.element;
+    return row.bits == format.bits && row.rule == format.rule && a.kind == b.kind &&
+           (a.kind == ElementKind::kTable
+                ? a.table == b.table
+                : a.mantissa_bits == b.mantissa_bits && a.lowest_exponent == b.lowest_exponent &&
+                      a.largest == b.largest);
+  };
+  const auto found = std::ranges::find_if(number_formats(), same);
+  TORCH_CHECK(found != number_formats().end(), "packed file: elements of no number format");
+  return found->name;
+}
+
 PackedFileChecks::PackedFileChecks(std::filesystem::path file, const ModelConfig& config,
                                    at::ScalarType dtype)
     : file_(std::move(file)),
@@ -68,8 +85,32 @@ std::vector<int64_t> PackedFileChecks::shape_of(const std::string& name) const {
   return found == shapes_.end() ? std::vector<int64_t>() : found->second;
 }
 
-WeightFormat PackedFileChecks::format(const std::string& name, const at::Tensor& numbers,
+void PackedFileChecks::add_elements(const std::string& name, const StoredFormat& stored,
+                                    WeightFormat& format) const {
+  constexpr int64_t kLongestName = 64;
+  const auto expect = [&](bool sound) {
+    if (!sound) refuse(name, "its elements are those of no number format");
+  };
+  const at::Tensor &bytes = stored.elements, &factor = stored.factor;
+  expect(factor.defined() && factor.scalar_type() == at::kFloat && factor.numel() == 1);
+  expect(bytes.scalar_type() == at::kByte && bytes.dim() == 1 && bytes.numel() <= kLongestName);
+  const std::string text(reinterpret_cast<const char*>(bytes.const_data_ptr<uint8_t>()),
+                         static_cast<size_t>(bytes.numel()));
+  const auto row = std::ranges::find_if(number_formats(),
+                                        [&](const NumberFormat& one) { return text == one.name; });
+  expect(row != number_formats().end() && row->element.kind != ElementKind::kInteger);
+  expect(row->bits == format.bits && (row->bits == 4 || row->bits == 8));
+  expect(format.form == QuantForm::kSymmetric && (row->block == 0 || row->block == format.group));
+  format.element = row->element;
+  format.rule = row->rule;
+  format.factor = factor.item<float>();
+  expect(std::isfinite(format.factor) && format.factor > 0);
+}
+
+WeightFormat PackedFileChecks::format(const std::string& name, const StoredFormat& stored,
                                       const at::Tensor& data) const {
+  const at::Tensor& numbers = stored.numbers;
+  const bool integers = !stored.elements.defined();
   constexpr int64_t kMost = 1 << 30;  // of outputs, inputs and a group: no product overflows
   const auto expect = [&](bool sound) {
     if (!sound) refuse(name, "its format or size is not that of packed codes");
@@ -78,17 +119,19 @@ WeightFormat PackedFileChecks::format(const std::string& name, const at::Tensor&
          numbers.numel() == 7);
   const int64_t* n = numbers.const_data_ptr<int64_t>();
   expect(packable_bits(n[0]) && n[1] > 0 && n[2] > 0 && n[1] < kMost && n[2] < kMost);
-  expect(n[3] > 0 && n[3] < kMost && (n[3] >= n[2] || n[3] % kPanelStep == 0));
+  expect(n[3] > 0 && n[3] < kMost &&
+         (n[3] >= n[2] || n[3] % kPanelStep == 0 || (!integers && n[3] == kPanelStep / 2)));
   expect(n[4] > 0 && n[4] <= static_cast<int64_t>(ScaleDtype::kBfloat16));
   expect(n[5] >= 0 && n[5] <= static_cast<int64_t>(QuantForm::kSymmetric));
   expect(n[6] == 0 || (n[6] == 1 && n[5] == static_cast<int64_t>(QuantForm::kZeroPoint)));
-  const WeightFormat format{.bits = n[0],
-                            .out = n[1],
-                            .in = n[2],
-                            .group = n[3],
-                            .stored = static_cast<ScaleDtype>(n[4]),
-                            .form = static_cast<QuantForm>(n[5]),
-                            .wide_zero = n[6] == 1};
+  WeightFormat format{.bits = n[0],
+                      .out = n[1],
+                      .in = n[2],
+                      .group = n[3],
+                      .stored = static_cast<ScaleDtype>(n[4]),
+                      .form = static_cast<QuantForm>(n[5]),
+                      .wide_zero = n[6] == 1};
+  if (!integers) add_elements(name, stored, format);
   expect(data.scalar_type() == at::kByte && data.dim() == 1 && data.numel() == format.bytes());
   return format;
 }

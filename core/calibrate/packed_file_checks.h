@@ -19,6 +19,9 @@ const char* packed_type_name(at::ScalarType type);
 at::ScalarType packed_type(const std::string& dtype, const std::filesystem::path& file,
                            const std::string& name);
 
+/// The name of a number format with the elements and scales of `format`.
+std::string name_of_elements(const WeightFormat& format);
+
 /// visitor(name, tensor) for every tensor of a block beside its codes; they may be undefined, and
 /// may be set.
 template <class Visitor>
@@ -39,8 +42,13 @@ class PackedFileChecks {
  public:
   PackedFileChecks(std::filesystem::path file, const ModelConfig& config, at::ScalarType dtype);
 
-  /// The format in `numbers` of a weight [out, in] whose codes are exactly `data`.
-  WeightFormat format(const std::string& name, const at::Tensor& numbers,
+  /// What a file says of the codes of a linear.
+  struct StoredFormat {
+    at::Tensor numbers;
+    at::Tensor elements, factor;  ///< undefined: whole numbers
+  };
+  /// The format of a weight [out, in] whose codes are exactly `data`.
+  WeightFormat format(const std::string& name, const StoredFormat& stored,
                       const at::Tensor& data) const;
   /// The tensors of a block are those of the model, each in its shape and the dtype; every linear
   /// has either codes or a weight. `name` stands before theirs.
@@ -51,6 +59,9 @@ class PackedFileChecks {
 
  private:
   [[noreturn]] void refuse(const std::string& name, const std::string& what) const;
+  /// The elements and scales that `stored` names, into `format`.
+  void add_elements(const std::string& name, const StoredFormat& stored,
+                    WeightFormat& format) const;
   /// Of the tensor of this name; empty where the model has none.
   std::vector<int64_t> shape_of(const std::string& name) const;
 

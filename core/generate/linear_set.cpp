@@ -96,7 +96,7 @@ void LinearSet::run(Team& team, const float* x, int64_t rows, const std::vector<
     part.product.sums = own;
     part.product.rows = rows;
     part.product.y = outputs[i].data;
-    if (!input_) continue;
+    if (!input_ || !part.product.format.integers()) continue;
     part.product.whole = input_->whole(part.product.format.bits);
     part.product.whole_scales = input_->whole_scales();
   }

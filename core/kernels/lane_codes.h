@@ -13,9 +13,8 @@ struct LaneCodes {
 
   /// `lane`: the first of the words; see panel_codes.h.
   WKVQ_HOST_DEVICE explicit LaneCodes(const uint32_t* lane) : word(lane[0]) {}
-  WKVQ_HOST_DEVICE float code(int i) const {
-    return static_cast<float>(word >> (kBits * i) & ((1u << kBits) - 1u));
-  }
+  WKVQ_HOST_DEVICE uint32_t bits(int i) const { return word >> (kBits * i) & ((1u << kBits) - 1u); }
+  WKVQ_HOST_DEVICE float code(int i) const { return static_cast<float>(bits(i)); }
 };
 
 template <>

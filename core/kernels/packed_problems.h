@@ -67,6 +67,8 @@ struct PackedProduct {
   /// [rows, padded_in], every 32 of them in the order of input_place(); null: products with x.
   const int8_t* whole = nullptr;
   const float* whole_scales = nullptr;  ///< [rows, padded_in / 32]
+  /// What every code stands for, [2^bits], on the CPU; null: of whole numbers.
+  const float* table = nullptr;
 };
 
 /// Whether inputs may come as whole numbers beside weights of so many bits.

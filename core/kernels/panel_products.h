@@ -6,7 +6,7 @@
 #include "core/kernels/packed_problems.h"
 #include "core/kernels/vector_exp.h"
 
-#ifdef __AVX512F__
+#ifdef __AVX2__
 #include <immintrin.h>
 #endif
 
@@ -106,10 +106,62 @@ struct Panels {
   int64_t ahead;
 };
 
+/// Codes as the numbers that they are.
+struct PlainCodes {
+  template <class Step>
+  Vector<float> operator()(const Step& step, int i) const {
+    return step.code(i);
+  }
+};
+
+/// Codes of 4 bits as a table has them.
+struct TableCodes {
+  const float* table;
+
+  Vector<float> operator()(const PanelStep<4>& step, int i) const {
+    const Words index = step.words >> (4 * i);
+#if defined(__AVX512F__)
+    return reinterpret_cast<Vector<float>>(_mm512_maskz_permutexvar_ps(
+        0xffff, reinterpret_cast<__m512i>(index), _mm512_loadu_ps(table)));
+#elif defined(__AVX2__)
+    // The permutations look at three bits; the fourth says which of them counts.
+    const __m256i places = reinterpret_cast<__m256i>(index);
+    const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), places);
+    const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), places);
+    return reinterpret_cast<Vector<float>>(
+        _mm256_blendv_ps(low, high, reinterpret_cast<__m256>(index << 28)));
+#else
+    Vector<float> values;
+    for (int64_t lane = 0; lane < kWidth<float>; ++lane) values[lane] = table[index[lane] & 15u];
+    return values;
+#endif
+  }
+};
+
+/// Floats of 8 bits: exponent and mantissa move to those of float32, whose bias makes the rest a
+/// factor. What is subnormal here is so there, and comes out as it should.
+struct FloatCodes {
+  int shift;
+  float factor;
+
+  explicit FloatCodes(const Element& element)
+      : shift(23 - element.mantissa_bits),
+        factor(power_of_two(126 + element.lowest_exponent, 0.0f)) {}
+
+  Vector<float> operator()(const PanelStep<8>& step, int i) const {
+    const Words code = step.words >> (8 * i);
+    const Words size = (code & 0x7fu) << shift, sign = (code & 0x80u) << 24;
+    const Vector<float> value = reinterpret_cast<Vector<float>>(size) * factor;
+    return reinterpret_cast<Vector<float>>(reinterpret_cast<Words>(value) | sign);
+  }
+};
+
 /// Calls sink(p, r, lane, sums) for kPanels panels, kRows rows of x ([kRows, x_stride]) and every
-/// vector of lanes, where sums = sum over i < inner of x[r][i] times the codes i of the lanes.
-template <int kBits, int kPanels, int kRows, class Sink>
-inline void panel_products(const Panels& panels, const float* x, int64_t x_stride, Sink&& sink) {
+/// vector of lanes, where sums = sum over i < inner of x[r][i] times what the codes i of the lanes
+/// are.
+template <int kBits, int kPanels, int kRows, class Sink, class Codes = PlainCodes>
+inline void panel_products(const Panels& panels, const float* x, int64_t x_stride, Sink&& sink,
+                           const Codes& codes = {}) {
   using Step = PanelStep<kBits>;
   for (int64_t lane = 0; lane < kPanelLanes; lane += kWidth<float>) {
     Vector<float> sums[kPanels][kRows] = {};
@@ -124,7 +176,7 @@ inline void panel_products(const Panels& panels, const float* x, int64_t x_strid
           __builtin_prefetch(from + w * kPanelLanes + panels.ahead);
 #pragma GCC unroll 32
         for (int j = 0; j < Step::kCodes; ++j) {
-          const Vector<float> code = step.code(j);
+          const Vector<float> code = codes(step, j);
 #pragma GCC unroll 16
           for (int r = 0; r < kRows; ++r) sums[p][r] += x[r * x_stride + i + j] * code;
         }
@@ -172,11 +224,24 @@ void for_row_blocks(int64_t rows, F&& f) {
   if (rows - first >= 1) f(Constant<1>{}, first);
 }
 
+/// float_of_half of a vector: the compiler leaves the plain loop scalar.
+inline void load_halves(const uint16_t* from, float* to) {
+  typedef uint16_t Halves __attribute__((vector_size(kVectorBytes / 2)));
+  Halves halves;
+  std::memcpy(&halves, from, sizeof halves);
+  const Words wide = __builtin_convertvector(halves, Words);
+  const Vector<float> size = reinterpret_cast<Vector<float>>((wide & 0x7fffu) << 13) * 0x1p112f;
+  store(to,
+        reinterpret_cast<Vector<float>>(reinterpret_cast<Words>(size) | (wide & 0x8000u) << 16));
+}
+
 /// Stored numbers [from, from + count) as floats.
 inline void load_all(const void* from, int64_t count, ScaleDtype stored, float* to) {
   if (stored == ScaleDtype::kFloat16) {
     const uint16_t* halves = static_cast<const uint16_t*>(from);
-    for (int64_t i = 0; i < count; ++i) to[i] = float_of_half(halves[i]);
+    const int64_t vectors = count / kWidth<float> * kWidth<float>;
+    for (int64_t i = 0; i < vectors; i += kWidth<float>) load_halves(halves + i, to + i);
+    for (int64_t i = vectors; i < count; ++i) to[i] = float_of_half(halves[i]);
     return;
   }
   for (int64_t i = 0; i < count; ++i) to[i] = load_stored(from, i, stored);

@@ -6,20 +6,67 @@
 namespace wkvq {
 namespace {
 
-/// What the codes of one output stand for in one group: w = (code - zero) * scale + minimum, codes
-/// beginning at 0 in every form.
+/// What scales of two levels are stored as.
+WKVQ_HOST_DEVICE inline Element scale_element() {
+  return {ElementKind::kFloat, 3, -6, 448};
+}
+
+/// What the codes of one output stand for in one group: w = (level - zero) * scale + minimum, the
+/// level being the code, which begins at 0 in every form, or an element.
 struct WeightGrid {
   float scale, zero, minimum;
 
-  WKVQ_HOST_DEVICE float value(float code) const { return (code - zero) * scale + minimum; }
+  WKVQ_HOST_DEVICE float value(float level) const { return (level - zero) * scale + minimum; }
 };
+
+/// The element that a code stands for; element_code backwards. Whole numbers: the code.
+WKVQ_HOST_DEVICE inline float element_value(uint32_t code, const Element& element) {
+  if (element.kind == ElementKind::kInteger) return static_cast<float>(code);
+  if (element.kind == ElementKind::kTable)
+    return static_cast<float>(table_value(element.table, static_cast<int>(code)));
+  const int mantissa = element.mantissa_bits, sign = magnitude_bits(element);
+  const uint32_t size = code & ((1u << sign) - 1u), field = size >> mantissa;
+  const uint32_t steps = (size & ((1u << mantissa) - 1u)) + (field > 0 ? 1u << mantissa : 0u);
+  const int exponent =
+      element.lowest_exponent + (field > 0 ? static_cast<int>(field) - 1 : 0) - mantissa;
+  const float value = static_cast<float>(steps) * power_of_two(exponent, 0.0f);
+  return code >> sign != 0 ? -value : value;
+}
+
+/// Scale `lane` of a group of a panel.
+WKVQ_HOST_DEVICE inline float weight_scale(const WeightFormat& f, const unsigned char* scales,
+                                           int64_t lane) {
+  if (f.scale_width() == 0) return 1.0f;
+  if (f.scale_width() > 1) return load_stored(scales, lane, f.stored);
+  const uint32_t byte = scales[lane];
+  if (f.two_levels()) return element_value(byte, scale_element()) / f.factor;
+  return byte == 0 ? float_of_bits(0x00400000u) : float_of_bits(byte << 23);
+}
+
+/// Stores a scale that the format's rule gave. One that two levels cannot hold stands over a group
+/// of zeros, whatever it is.
+WKVQ_HOST_DEVICE inline void put_weight_scale(const WeightFormat& f, unsigned char* scales,
+                                              int64_t lane, float scale) {
+  if (f.scale_width() == 0) return;
+  if (f.scale_width() > 1) {
+    put_stored(scales, lane, scale, f.stored);
+    return;
+  }
+  if (f.two_levels()) {
+    const float level = nearest_float(scale * f.factor, scale_element());
+    scales[lane] = level / f.factor == scale ? element_code(level, scale_element()) : 0;
+  } else {
+    scales[lane] = static_cast<unsigned char>(bits_of_float(scale) >> 23);
+  }
+}
 
 WKVQ_HOST_DEVICE inline WeightGrid weight_grid(const PackedProduct& w, int64_t panel, int64_t group,
                                                int64_t lane) {
   const WeightFormat& f = w.format;
   const int64_t at = panel * f.groups() + group;
   const unsigned char* offsets = w.offsets + at * f.offset_bytes();
-  WeightGrid grid{load_stored(w.scales + at * f.scale_bytes(), lane, f.stored), 0.0f, 0.0f};
+  WeightGrid grid{weight_scale(f, w.scales + at * f.scale_bytes(), lane), 0.0f, 0.0f};
+  if (!f.integers()) return grid;
   if (f.form == QuantForm::kMinimum)
     grid.minimum = load_stored(offsets, lane, f.stored);
   else if (f.form == QuantForm::kSymmetric)

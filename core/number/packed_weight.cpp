@@ -7,23 +7,28 @@
 #include "core/device/torch_headers.h"
 #include "core/kernels/device_kernels.h"
 #include "core/kernels/packed_kernels.h"
-#include "core/kernels/packed_problems.h"
+#include "core/kernels/weight_grid.h"
 #include "core/number/activation_quantizer.h"
+#include "core/number/elements.h"
 #include "core/number/packing.h"
 #include "core/number/quantized_rows.h"
 
 namespace wkvq {
 
 void check_packable(const QuantSpec& spec, int64_t in) {
-  if (number_format(spec.format).element.kind != ElementKind::kInteger)
-    config_error("packed weight: format {} is not supported; expected whole numbers",
-                 number_format(spec.format).name);
+  const NumberFormat& row = number_format(spec.format);
+  const bool integers = row.element.kind == ElementKind::kInteger;
+  if (!integers && spec.bits != 4 && spec.bits != 8)
+    config_error("packed weight: format {} is not supported; expected one of 4 or 8 bits",
+                 row.name);
   if (!packable_bits(spec.bits))
     config_error("packed weight: {} bits are not supported; expected 2, 3, 4 or 8", spec.bits);
   if (spec.per_tensor)
     config_error(
         "packed weight: per_tensor: true is not supported; expected a scale a row or group");
-  if (spec.group_size != -1 && spec.group_size < in && spec.group_size % kPanelStep != 0)
+  const bool fits =
+      spec.group_size % kPanelStep == 0 || (!integers && spec.group_size == kPanelStep / 2);
+  if (spec.group_size != -1 && spec.group_size < in && !fits)
     config_error("packed weight: group_size {} is not supported; expected a multiple of {}, or -1",
                  spec.group_size, kPanelStep);
 }
@@ -47,6 +52,12 @@ PackedWeight::PackedWeight(const Encoded& encoded, const QuantSpec& spec,
              .stored = plan.stored == ScaleDtype::kCompute ? ScaleDtype::kFloat32 : plan.stored,
              .form = is_symmetric(plan.form) ? QuantForm::kSymmetric : plan.form,
              .wide_zero = plan.form == QuantForm::kZeroPoint && !plan.include_zero};
+  if (!plan.integers()) {
+    format_.element = plan.element;
+    format_.rule = plan.rule;
+    format_.factor = static_cast<float>(plan.tensor_factor);
+  }
+  fill_table();
   data_ = at::zeros({format_.bytes()}, at::kByte);
   put_codes(encoded.groups.codes.cpu());
   put_grid(encoded.groups.scale.cpu(), encoded.groups.offset.cpu());
@@ -63,6 +74,13 @@ PackedWeight::PackedWeight(const WeightFormat& format, at::Tensor data,
       data_.scalar_type() == at::kByte && data_.is_contiguous() && data_.numel() == format_.bytes(),
       "packed weight: got ", data_.toString(), " ", data_.sizes(), "; expected ", format_.bytes(),
       " bytes");
+  fill_table();
+}
+
+void PackedWeight::fill_table() {
+  if (format_.integers()) return;
+  for (const double value : element_values(format_.element))
+    table_.push_back(static_cast<float>(value));
 }
 
 PackedProduct PackedWeight::product() const {
@@ -71,7 +89,8 @@ PackedProduct PackedWeight::product() const {
   return {.format = format_,
           .codes = reinterpret_cast<const uint32_t*>(data),
           .scales = scales,
-          .offsets = scales + format_.panels() * format_.groups() * format_.scale_bytes()};
+          .offsets = scales + format_.panels() * format_.groups() * format_.scale_bytes(),
+          .table = table_.empty() ? nullptr : table_.data()};
 }
 
 void PackedWeight::put_codes(const at::Tensor& codes) {
@@ -98,10 +117,10 @@ void PackedWeight::put_grid(const at::Tensor& scales_of, const at::Tensor& offse
     for (int64_t lane = 0; lane < std::min(kPanelLanes, format_.out - panel * kPanelLanes);
          ++lane) {
       const int64_t from = (panel * kPanelLanes + lane) * format_.groups() + group;
-      put_stored(scales + at * format_.scale_bytes(), lane, scale[from], format_.stored);
+      put_weight_scale(format_, scales + at * format_.scale_bytes(), lane, scale[from]);
       if (format_.form == QuantForm::kMinimum) put_stored(to, lane, offset[from], format_.stored);
       if (format_.wide_zero) put_stored(to, lane, offset[from], ScaleDtype::kFloat32);
-      zeros[static_cast<size_t>(lane)] = static_cast<uint8_t>(offset[from]);
+      if (format_.integers()) zeros[static_cast<size_t>(lane)] = static_cast<uint8_t>(offset[from]);
     }
     if (format_.form != QuantForm::kZeroPoint || format_.wide_zero) continue;
     const std::vector<uint8_t> stream = pack_codes(zeros, static_cast<int>(format_.bits));
@@ -189,7 +208,7 @@ at::Tensor PackedWeight::few_rows(const at::Tensor& x, const QuantSpec* input) c
     quantized.emplace(*input, format_.in);
     quantized->quantize(task.x, rows);
     task.x = quantized->values();
-    task.whole = quantized->whole(format_.bits);
+    if (format_.integers()) task.whole = quantized->whole(format_.bits);
     task.whole_scales = quantized->whole_scales();
   }
   std::vector<float> sums(static_cast<size_t>(rows * format_.groups()));

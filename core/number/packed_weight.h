@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "core/kernels/packed_kernels.h"
 #include "core/kernels/weight_format.h"
 #include "core/number/quantizer.h"
@@ -12,8 +14,9 @@ class ActivationQuantizer;
 struct DeviceKernels;
 struct PackedProduct;
 
-/// Throws ConfigError where weights [out, in] of `spec` cannot be packed: 2, 3, 4 or 8 bits, groups
-/// of a multiple of 32 inputs or of whole rows, no scale of a whole tensor.
+/// Throws ConfigError where weights [out, in] of `spec` cannot be packed: whole numbers of 2, 3, 4
+/// or 8 bits or other elements of 4 or 8, groups of a multiple of 32 inputs (other elements: or 16)
+/// or of whole rows, no `per_tensor`.
 void check_packable(const QuantSpec& spec, int64_t in);
 
 /// A weight [out, in] as codes, scales and zero points or minima (packed_layout.h). Its bytes are
@@ -61,6 +64,7 @@ class PackedWeight {
   static constexpr int64_t kPanelsTogether = 4;
 
  private:
+  void fill_table();
   void put_codes(const at::Tensor& codes);
   void put_grid(const at::Tensor& scales_of, const at::Tensor& offsets_of);
   /// `input`: quantizes the rows first; may be null.
@@ -71,7 +75,8 @@ class PackedWeight {
   WeightFormat format_;
   PackedKernels kernels_;
   const DeviceKernels* device_;
-  at::Tensor data_;  // bytes: codes, scales, offsets
+  at::Tensor data_;           // bytes: codes, scales, offsets
+  std::vector<float> table_;  // of elements other than whole numbers, by code
 };
 
 }  // namespace wkvq

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Decoding and one evaluation pass of a GGUF model, in turn with llama.cpp: float32, and 4 bits of weights and cache (llama.cpp:
-Q4_0 with a cache of q4_0). See scripts/bench/bench_model.sh. Prints the processor, medians over rounds and ratios of a round."""
+Q4_0 with a cache of q4_0, which rounds inputs to 8 bits), ours with inputs in float32 (W4KV4) and in q8_0 (W4A8KV4). See scripts/bench/bench_model.sh. Prints the processor, medians over rounds and ratios of a round."""
 import argparse
 import json
 import os
@@ -18,6 +18,7 @@ method:
   name: rtn
   weight: {bits: 4, group_size: %d, scale_dtype: float16}
   kv: {bits: 4, group_size: %d, scale_dtype: float16}
+  activation: {format: %s}
 evaluate:
   - {task: passkey}
 """
@@ -88,10 +89,13 @@ def main():
         ways = {}
         for index, binary in enumerate(options.wkvq):
             ours, name = Wkvq(binary.resolve(), options.threads), f"wkvq {index}" if len(options.wkvq) > 1 else "wkvq"
-            config, packed = folder / f"{index}.yaml", folder / f"{index}.packed"
-            config.write_text(METHOD % (model, options.group, options.group))
-            subprocess.run([*ours.command, "pack", "--config", config, "--out", packed], check=True, capture_output=True)
-            for case, arguments in (("W4KV4", ["--packed", packed]), ("float32", ["--model", model])):
+            cases = {"float32": ["--model", model]}
+            for case, inputs in (("W4KV4", "none"), ("W4A8KV4", "q8_0")):
+                config, packed = folder / f"{index}-{case}.yaml", folder / f"{index}-{case}.packed"
+                config.write_text(METHOD % (model, options.group, options.group, inputs))
+                subprocess.run([*ours.command, "pack", "--config", config, "--out", packed], check=True, capture_output=True)
+                cases[case] = ["--packed", packed]
+            for case, arguments in cases.items():
                 for length, prompt in (("4", short), ("512", long)):
                     ways.setdefault(f"decode {case}, from {length} tokens", {})[name] = (
                         lambda a=arguments, p=prompt, o=ours: o.speed(a, p, options.tokens))
@@ -102,9 +106,10 @@ def main():
                     lambda s=sweep, o=ours: o.evaluation(s, folder, 8 * 512))
         if options.llama:
             llama = Llama(options.llama.resolve(), options.threads)
-            files = {"W4KV4": llama.quantized(model, "Q4_0", folder / "q4_0.gguf"),
-                     "float32": llama.quantized(model, "F32", folder / "f32.gguf")}
-            cache = {"W4KV4": ["-ctk", "q4_0", "-ctv", "q4_0", "-fa", "1"], "float32": ["-ctk", "f32", "-ctv", "f32"]}
+            four = llama.quantized(model, "Q4_0", folder / "q4_0.gguf")
+            files = {"W4KV4": four, "W4A8KV4": four, "float32": llama.quantized(model, "F32", folder / "f32.gguf")}
+            packed_cache = ["-ctk", "q4_0", "-ctv", "q4_0", "-fa", "1"]
+            cache = {"W4KV4": packed_cache, "W4A8KV4": packed_cache, "float32": ["-ctk", "f32", "-ctv", "f32"]}
             for case, file in files.items():
                 for length in ("4", "512"):
                     ways[f"decode {case}, from {length} tokens"]["llama.cpp"] = (

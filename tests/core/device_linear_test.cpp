@@ -1,4 +1,5 @@
 #include "core/device/torch_headers.h"
+#include "core/number/format_names.h"
 #include "core/number/packed_weight.h"
 #include "tests/support/catch.h"
 #include "tests/support/device_kernels.h"
@@ -63,6 +64,36 @@ void products(const TestDevice& on) {
   }
 }
 
+/// Elements of 4 and 8 bits, scales of every type, groups of 16.
+void elements(const TestDevice& on) {
+  at::manual_seed(36);
+  const at::Tensor w = hard_weight({33, 336, 0});
+  for (const char* name : {"nf4", "fp4_e2m1", "mxfp4", "nvfp4", "nvfp4_4over6", "iq4_nl",
+                           "fp8_e4m3", "fp8_e5m2", "fp8_e4m3_cast", "mxfp8"}) {
+    const FormatId id = format_named(name);
+    const NumberFormat& row = number_format(id);
+    const QuantSpec spec{.bits = row.bits,
+                         .group_size = row.block > 0 ? row.block : 64,
+                         .form = row.form,
+                         .format = id};
+    const PackedWeight packed(encode(w.to(on.device), spec), spec, packed_kernels().front(),
+                              on.kernels);
+    INFO(on.kernels->name << ", " << name);
+    REQUIRE(at::equal(packed.decode().cpu(), fake_quantize(w, spec)));
+    for (const int64_t rows : {1, 2, 3, 8}) {
+      const at::Tensor x = at::randn({rows, 336});
+      const at::Tensor exact = fake_quantize(w, spec).to(at::kDouble);
+      const at::Tensor expected = at::matmul(x.to(at::kDouble), exact.t());
+      // As in products().
+      const double size = x.abs().sum(-1).max().item<double>() * exact.abs().max().item<double>();
+      REQUIRE((packed.multiply(x.to(on.device)).to(at::kDouble).cpu() - expected)
+                  .abs()
+                  .max()
+                  .item<double>() < 6e-8 * std::sqrt(336.0) * size);
+    }
+  }
+}
+
 /// Codes 0..3 on a grid of step 1 from -1: x picks one input at a time.
 void by_hand(const TestDevice& on) {
   at::Tensor w = at::zeros({16, 64});
@@ -104,4 +135,12 @@ TEST_CASE("device linear: a product by hand, emulated") {
 
 TEST_CASE("device linear: a product by hand, CUDA", "[cuda]") {
   for (const TestDevice& on : cuda_devices()) by_hand(on);
+}
+
+TEST_CASE("device linear: elements of 4 and 8 bits as on the CPU, emulated") {
+  for (const TestDevice& on : emulated_devices()) elements(on);
+}
+
+TEST_CASE("device linear: elements of 4 and 8 bits as on the CPU, CUDA", "[cuda]") {
+  for (const TestDevice& on : cuda_devices()) elements(on);
 }

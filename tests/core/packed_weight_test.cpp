@@ -61,6 +61,57 @@ TEST_CASE("packed weight: what is decoded equals the simulated quantizer bit for
   }
 }
 
+namespace {
+
+/// A spec of every number format whose elements are no whole numbers and have 4 or 8 bits.
+std::vector<QuantSpec> element_specs() {
+  std::vector<QuantSpec> all;
+  for (size_t i = 0; i < number_formats().size(); ++i) {
+    const NumberFormat& row = number_formats()[i];
+    if (row.element.kind == ElementKind::kInteger || (row.bits != 4 && row.bits != 8)) continue;
+    all.push_back({.bits = row.bits,
+                   .group_size = row.block > 0 ? row.block : 64,
+                   .form = row.form,
+                   .scale_dtype = row.scale_bits < 0 ? ScaleDtype::kFloat16 : ScaleDtype::kCompute,
+                   .format = static_cast<FormatId>(i)});
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("packed weight: every element of 4 and 8 bits, bit for bit, its bytes, its products") {
+  at::manual_seed(9);
+  REQUIRE(element_specs().size() >= 14);
+  for (const PackedKernels& kernels : packed_kernels()) {
+    for (const Shape& shape : {Shape{32, 128, 0}, Shape{33, 80, 0}}) {
+      at::Tensor w = hard_weight(shape);
+      w[4].mul_(1e-6);  // scales that some types lose
+      w[5].mul_(300);
+      w[6] = at::where(w[6] > 0, w[6], at::zeros({}));
+      for (const QuantSpec& spec : element_specs()) {
+        const PackedWeight packed(w, spec, kernels);
+        INFO(kernels.name << ", " << shape.out << " x " << shape.in << ", "
+                          << number_format(spec.format).name);
+        const at::Tensor exact = fake_quantize(w, spec);
+        REQUIRE(at::equal(packed.decode(), exact));
+        if (shape.out == 32)
+          CHECK(static_cast<double>(packed.stored_bytes()) ==
+                static_cast<double>(w.numel()) * spec.bits_per_value(shape.in, 32) / 8);
+        for (const int64_t rows : {1, 5, 16, 17}) {
+          const at::Tensor x = at::randn({rows, shape.in});
+          const at::Tensor expected = at::matmul(x.to(at::kDouble), exact.to(at::kDouble).t());
+          // Two sums of `in` products at most, whose roundings of 6e-8 add up like a random walk.
+          const at::Tensor size = x.abs().sum(-1, true) * exact.abs().amax(1).view({1, -1});
+          const double tolerance = 2 * 6e-8 * std::sqrt(static_cast<double>(shape.in));
+          const at::Tensor apart = (packed.multiply(x).to(at::kDouble) - expected).abs();
+          CHECK((apart <= tolerance * size.to(at::kDouble)).all().item<bool>());
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("packed weight: stored bytes are those of the formula") {
   for (const Shape& shape : {Shape{32, 128, 32}, Shape{48, 256, 128}, Shape{16, 96, -1}}) {
     const at::Tensor w = at::randn({shape.out, shape.in});

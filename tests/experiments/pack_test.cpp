@@ -276,6 +276,29 @@ TEST_CASE("pack: crafted files with the right hash are refused for what is wrong
              Contains("o_proj: expected either codes or a weight"));
 }
 
+TEST_CASE("pack: weights in every kind of format that packs") {
+  for (const char* format : {"nvfp4", "mxfp4", "mxfp8", "fp8_e4m3_cast", "iq4_nl"}) {
+    INFO(format);
+    const Fixture fixture(fmt::format("{{name: rtn, weight: {{format: {}}}}}", format));
+    fixture.pack("model.packed");
+    CHECK(fixture.text({.packed = fixture / "model.packed"}) ==
+          fixture.text({.config = fixture / "one.yaml", .storage = Storage::kPacked}));
+    // A factor of 0, and a format of another number of bits.
+    const std::vector<std::tuple<std::string, std::string, std::string>> changes{
+        {"factor", "F32", std::string(4, 0)},
+        {"elements", "U8", "mxfp6"},
+        {"elements", "U8", "int4"}};
+    for (const auto& [part, dtype, bytes] : changes) {
+      Crafted crafted(fixture / "model.packed");
+      crafted.set("block_00/q_proj/" + part, dtype,
+                  {static_cast<int64_t>(part == "factor" ? 1 : bytes.size())}, bytes);
+      crafted.write(fixture / "bad.packed");
+      CHECK_THAT(fixture.error("bad.packed"),
+                 Contains("block_00/q_proj: its elements are those of no number format"));
+    }
+  }
+}
+
 TEST_CASE("pack: what a file cannot hold is refused, and none is written") {
   const auto refused = [](const std::string& method, const std::string& part) {
     const Fixture fixture(method);
@@ -284,6 +307,7 @@ TEST_CASE("pack: what a file cannot hold is refused, and none is written") {
     CHECK(!std::filesystem::exists(fixture / "model.packed"));
   };
   refused("{name: rtn, weight: {bits: 6}}", "6 bits are not supported");
+  refused("{name: rtn, weight: {format: mxfp6}}", "format mxfp6 is not supported");
   // Before any work: its calibration would need text that is not there.
   refused("{name: smoothquant, weight: {bits: 4}, activation: {bits: 8, scale: tensor}}",
           "method.activation takes calibrated ranges (scale: tensor) or another basis");
