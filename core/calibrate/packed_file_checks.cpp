@@ -117,6 +117,7 @@ WeightFormat PackedFileChecks::format(const std::string& name, const StoredForma
   };
   expect(numbers.defined() && numbers.scalar_type() == at::kLong && numbers.dim() == 1 &&
          numbers.numel() == 7);
+  expect(!integers || !stored.factor.defined());
   const int64_t* n = numbers.const_data_ptr<int64_t>();
   expect(packable_bits(n[0]) && n[1] > 0 && n[2] > 0 && n[1] < kMost && n[2] < kMost);
   expect(n[3] > 0 && n[3] < kMost &&

@@ -201,6 +201,10 @@ TEST_CASE("pack: crafted files with the right hash are refused for what is wrong
     return fixture.error("bad.packed");
   };
   CHECK(crafted([](Crafted&) {}).empty());
+  CHECK_THAT(crafted([](Crafted& f) {
+               f.set("block_00/q_proj/factor", "F32", {1}, std::string(4, '\0'));
+             }),
+             Contains("q_proj: its format or size is not that of packed codes"));
   const std::string format = "block_00/q_proj/format";
   constexpr int64_t kHuge = std::numeric_limits<int64_t>::max();
   // Bits, outputs, inputs, group, stored scale, form, wide zero points.
