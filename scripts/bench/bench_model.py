@@ -109,7 +109,8 @@ def main():
             four = llama.quantized(model, "Q4_0", folder / "q4_0.gguf")
             files = {"W4KV4": four, "W4A8KV4": four, "float32": llama.quantized(model, "F32", folder / "f32.gguf")}
             packed_cache = ["-ctk", "q4_0", "-ctv", "q4_0", "-fa", "1"]
-            cache = {"W4KV4": packed_cache, "W4A8KV4": packed_cache, "float32": ["-ctk", "f32", "-ctv", "f32"]}
+            # llama-bench takes no cache in float32; its own is float16.
+            cache = {"W4KV4": packed_cache, "W4A8KV4": packed_cache, "float32": []}
             for case, file in files.items():
                 for length in ("4", "512"):
                     ways[f"decode {case}, from {length} tokens"]["llama.cpp"] = (
