@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 
 packages=(build-essential cmake ninja-build ccache pkg-config python3 python3-venv git
   libcli11-dev nlohmann-json3-dev libsentencepiece-dev libpcre2-dev libicu-dev libhdf5-dev
-  libyaml-cpp-dev libeigen3-dev libfmt-dev libxxhash-dev catch2)
+  libyaml-cpp-dev libeigen3-dev libfmt-dev libxxhash-dev librsvg2-dev
+  libcairo2-dev catch2)
 
 missing=()
 for package in "${packages[@]}"; do

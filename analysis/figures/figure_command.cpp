@@ -6,7 +6,7 @@
 
 #include "analysis/compare/baseline.h"
 #include "analysis/figures/figure.h"
-#include "analysis/figures/svg.h"
+#include "analysis/figures/picture.h"
 #include "analysis/read/damaged_runs.h"
 #include "analysis/read/load_runs.h"
 #include "core/base/error.h"
@@ -22,16 +22,15 @@ int figure_command(const FigureOptions& options, std::ostream& out) {
   }
   const Figure& figure = figure_named(options.name);
   if (options.paths.empty()) config_error("figure {}: no run files given", figure.name);
-  if (options.out.extension() != ".svg")
-    config_error("figure {}: --out '{}'; expected a file *.svg", figure.name, options.out.string());
+  require_picture_ending(options.out);
   std::vector<RunSummary> runs = load_runs(options.paths);
   note_damaged(runs);
   std::ranges::stable_partition(runs, is_full_precision);
   const FigureResult result = figure.make(figure_input(runs));
   if (result.panels.empty()) config_error("figure {}: {}", figure.name, result.absent);
-  const std::string svg = svg_file(result, figure.title);
+  const std::string bytes = picture(result, figure.title, options.out);
   TemporaryFile file(options.out);
-  file.write(svg.data(), svg.size());
+  file.write(bytes.data(), bytes.size());
   file.commit();
   fmt::print(out, "{}: {} panels of {} runs\n", options.out.string(), result.panels.size(),
              runs.size());

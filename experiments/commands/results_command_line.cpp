@@ -100,10 +100,10 @@ void add_show(CLI::App& app, Action& action) {
 
 void add_figure(CLI::App& app, Action& action) {
   const auto options = std::make_shared<FigureOptions>();
-  CLI::App& command = *app.add_subcommand("figure", "one figure of run files as an SVG file");
+  CLI::App& command = *app.add_subcommand("figure", "one figure of run files as SVG, PNG or PDF");
   command.add_option("NAME", options->name, "its name; --list says which there are");
   command.add_option("PATH", options->paths, "run files, or folders searched for them");
-  command.add_option("-o,--out", options->out, "file to write (.svg)");
+  command.add_option("-o,--out", options->out, "file to write: .svg, .png or .pdf");
   command.add_flag("--list", options->list, "say which figures there are");
   command.callback(
       [options, &action] { action = [options] { return figure_command(*options, std::cout); }; });

@@ -15,7 +15,7 @@ FigureResult figure(const std::string& name, const std::filesystem::path& folder
   const std::vector<RunSummary> runs = load_runs({folder});
   FigureResult result = figure_named(name).make(figure_input(runs));
   CHECK(result.panels.empty() != result.absent.empty());
-  CHECK(test::xml_error(svg_file(result, name)) == "");
+  CHECK(test::xml_error(svg_file(result, name, Colours::kOfReader)) == "");
   return result;
 }
 
