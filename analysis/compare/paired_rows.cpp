@@ -202,7 +202,22 @@ ClusterSums cluster_sums(const EvaluationRows& rows) {
     hasher.add_part(key);
     add_to(hasher, rows.file.column(rows.group(), key));
   }
-  return {std::move(sums.first), std::move(sums.weight), source.value, unit, hasher.hex()};
+  ClusterSums result{std::move(sums.first), std::move(sums.weight), source.value, unit,
+                     hasher.hex()};
+  if (source.value != "correct") return result;
+  if (result.sums.size() != cluster.size()) config_error("an item occurs twice");
+  result.items = cluster;
+  return result;
+}
+
+bool has_items(const EvaluationRows& rows) {
+  const Names names = rows.file.datasets(rows.group());
+  if (!has(names, "item")) return false;
+  try {
+    return source_of(rows.evaluation, names).value == "correct";
+  } catch (const ConfigError&) {
+    return false;
+  }
 }
 
 }  // namespace wkvq

@@ -37,9 +37,13 @@ PairedRows pair_rows(const EvaluationRows& first, const EvaluationRows& second);
 /// What one run gave to each cluster of an evaluation.
 struct ClusterSums {
   std::vector<double> sums, weight;
-  std::string value, unit;  ///< as in PairedRows
-  std::string data;         ///< equal where pair_rows() would take two evaluations
+  std::string value, unit;              ///< as in PairedRows
+  std::string data;                     ///< equal where pair_rows() would take two evaluations
+  std::vector<std::string> items = {};  ///< of `correct`: as in PairedRows
 };
+
+/// True of rows of items that are right or wrong.
+bool has_items(const EvaluationRows& rows);
 
 /// One side of pair_rows(). ConfigError where it has no rows that can be paired.
 ClusterSums cluster_sums(const EvaluationRows& rows);

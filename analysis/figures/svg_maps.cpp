@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <map>
 
 #include "analysis/figures/svg_parts.h"
@@ -77,8 +78,9 @@ std::string shaded_cells(const HeatMap& map, const Frame& frame) {
 
 std::string labels(const HeatMap& map, const Frame& frame) {
   std::string markup;
+  // Powers of two: heads and groups of channels begin there.
   const auto every = [](double room, double needed) {
-    return std::max<size_t>(1, static_cast<size_t>(std::ceil(needed / room)));
+    return std::bit_ceil(std::max<size_t>(1, static_cast<size_t>(std::ceil(needed / room))));
   };
   for (size_t i = 0; i < map.rows.size(); i += every(frame.cell_height, kLine - 4))
     markup += text(frame.left - 6, frame.y(i) + frame.cell_height / 2 + 4, map.rows[i],

@@ -8,6 +8,7 @@
 #include "analysis/compare/significance.h"
 #include "analysis/figures/figure.h"
 #include "analysis/figures/svg.h"
+#include "analysis/html/flipped_items.h"
 #include "analysis/html/page_text.h"
 #include "analysis/html/paired_data.h"
 #include "analysis/html/sections.h"
@@ -75,7 +76,8 @@ ordered_json first_baseline(const Report& report, const std::string& asked) {
   return nullptr;
 }
 
-std::string data_of(const Report& report, const std::string& baseline) {
+std::string data_of(const Report& report, const std::string& baseline,
+                    const ItemTextSource& texts) {
   const FigureInput named = figure_input(report.runs);
   ordered_json labels = ordered_json::array();
   for (const RunSummary& run : report.runs) labels.push_back(printable(run.run_id));
@@ -87,7 +89,8 @@ std::string data_of(const Report& report, const std::string& baseline) {
                              {"done", done},
                              {"baseline", first_baseline(report, baseline)},
                              {"config", config_data(report.runs)},
-                             {"paired", paired_data(report, kPairedBytes)}};
+                             {"paired", paired_data(report, kPairedBytes)},
+                             {"items", flipped_items(report.runs, texts)}};
   return script_safe(data.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
 }
 
@@ -102,7 +105,7 @@ std::string title_of(const Report& report) {
 std::string navigation() {
   std::string html =
       "<nav aria-label=\"Sections\"><a href=\"#ran\">What ran</a> <a href=\"#table\">Runs</a> "
-      "<a href=\"#configuration\">Configurations</a>";
+      "<a href=\"#configuration\">Configurations</a> <a href=\"#items\">Items that flipped</a>";
   for (const Figure& figure : figures())
     html += fmt::format(" <a href=\"#{}\">{}</a>", figure.name, figure.title);
   return html + "</nav>\n";
@@ -114,7 +117,15 @@ std::string published_section(const Report& report) {
          "</section>\n";
 }
 
-std::string page_of(const Report& report, const ReportOptions& options) {
+std::string items_section() {
+  return "<section id=\"items\"><h2>Items that flipped</h2>\n<p>Questions that the baseline "
+         "answers right and the run wrong, or the other way round. ✓ marks the right answer.</p>\n"
+         "<div class=\"controls\"><label>Run <select class=\"other\"></select></label></div>\n"
+         "<div id=\"flips\" aria-live=\"polite\"></div></section>\n";
+}
+
+std::string page_of(const Report& report, const ReportOptions& options,
+                    const ItemTextSource& texts) {
   const std::string title = escaped(title_of(report));
   return "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -132,18 +143,20 @@ std::string page_of(const Report& report, const ReportOptions& options) {
          "</p>\n<ul class=\"notes\" id=\"paired-notes\"></ul>\n</section>\n" +
          "<section id=\"configuration\"><h2>Configurations</h2>\n<p>Settings in which a run and "
          "the "
-         "baseline differ.</p>\n<div class=\"controls\"><label>Run <select id=\"other\"></select>"
+         "baseline differ.</p>\n<div class=\"controls\"><label>Run <select id=\"other\" "
+         "class=\"other\"></select>"
          "</label></div>\n<div id=\"differences\" aria-live=\"polite\"></div></section>\n" +
-         figure_sections(report.runs) + (options.published ? published_section(report) : "") +
+         items_section() + figure_sections(report.runs) +
+         (options.published ? published_section(report) : "") +
          "</main>\n<script type=\"application/json\" id=\"data\">" +
-         data_of(report, options.baseline) + "</script>\n<script>" + kPageScript +
+         data_of(report, options.baseline, texts) + "</script>\n<script>" + kPageScript +
          "</script>\n</body>\n</html>\n";
 }
 
 }  // namespace
 
-int html_command(const ReportOptions& options, const std::filesystem::path& page,
-                 std::ostream& out) {
+int html_command(const ReportOptions& options, const std::filesystem::path& page, std::ostream& out,
+                 const ItemTextSource& texts) {
   if (!options.group_by.empty() || !options.pivot.empty() || !options.draws.empty() ||
       options.format != "table")
     config_error("--html: --format, --group-by, --pivot and --draws do not apply to a page");
@@ -152,7 +165,7 @@ int html_command(const ReportOptions& options, const std::filesystem::path& page
   Report report = make_report(wanted);
   note_damaged(report.runs);
   if (options.columns.empty()) add_columns(report);
-  const std::string html = page_of(report, options);
+  const std::string html = page_of(report, options, texts);
   TemporaryFile file(page);
   file.write(html.data(), html.size());
   file.commit();

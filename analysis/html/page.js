@@ -142,19 +142,84 @@
     place.append(list);
   };
 
+  // Items that one of two runs gets right and the other wrong.
+  const answersOf = (run, group) =>
+    data.items.entries.find(entry => entry[0] === run && entry[1] === group);
+  const choiceList = (choices, label, picks) => {
+    const list = make("ol", "", {class: "choices"});
+    choices.forEach((choice, i) => {
+      const line = make("li", "");
+      line.append(make("bdi", choice));
+      const marks = [i === label ? "✓" : "", ...picks.map(([who, pick]) => pick === i ? who : "")];
+      line.append(make("span", marks.filter(mark => mark).join(", "), {class: "marks"}));
+      list.append(line);
+    });
+    return list;
+  };
+  const flipRow = (lines, item, change, picks) => {
+    const [name, label, context, choices] = item, line = lines.insertRow();
+    line.append(make("th", name, {scope: "row"}), make("td", change));
+    const cell = line.insertCell();
+    if (context) cell.append(make("bdi", context, {class: "context"}));
+    if (choices.length) cell.append(choiceList(choices, label, picks));
+    else if (label >= 0)
+      cell.append(make("span", ["right answer: choice " + (label + 1),
+        ...picks.map(([who, pick]) => who + " picks choice " + (pick + 1))].join(", ")));
+  };
+  const flipTable = (group, index, run, baseline) => {
+    const before = answersOf(baseline, index), after = answersOf(run, index), parts = [];
+    if (!before || !after) return parts;
+    const changes = [["1", "0", "right to wrong"], ["0", "1", "wrong to right"]].map(
+      ([from, to, words]) => ({words, rows: group.items.map((item, i) => i).filter(
+        i => before[2][i] === from && after[2][i] === to)}));
+    parts.push(make("h3", group.title), make("p", changes.map(
+      change => change.rows.length + " " + change.words).join(", ") + "."));
+    for (const text of [group.note, group.absent])
+      if (text) parts.push(make("p", text, {class: "absent"}));
+    if (changes.every(change => !change.rows.length)) return parts;
+    const list = make("table", ""), top = list.createTHead().insertRow();
+    for (const name of ["item", "change", "question and answers"])
+      top.append(make("th", name, {scope: "col"}));
+    const lines = list.createTBody();
+    for (const {words, rows} of changes)
+      for (const i of rows)
+        flipRow(lines, group.items[i], words,
+          [["baseline", before[3][i]], ["run", after[3][i]]].filter(([, pick]) => pick >= 0));
+    const scroll = make("div", "", {class: "scroll", tabindex: "0", role: "region",
+      "aria-label": "Items that flipped, " + group.title});
+    scroll.append(list);
+    return [...parts, scroll];
+  };
+  const showFlips = () => {
+    const run = Number(at("other").value), chosen = at("baseline").value, place = at("flips");
+    const parts = chosen === "" ? [] : data.items.groups.flatMap((group, i) =>
+      flipTable(group, i, run, Number(chosen)));
+    place.replaceChildren(...parts);
+    if (!parts.length)
+      place.append(make("p", chosen === "" ? "Pick a baseline above the table of runs."
+        : "These two runs did not answer the same items.", {class: "absent"}));
+  };
+
+  const others = [...document.querySelectorAll("select.other")];
+  const showPair = () => { showSettings(); showFlips(); };
   data.labels.forEach((label, i) => {
     if (data.done[i]) at("baseline").append(make("option", label, {value: i}));
-    at("other").append(make("option", label, {value: i}));
+    for (const other of others) other.append(make("option", label, {value: i}));
   });
   for (const note of data.paired.notes) at("paired-notes").append(make("li", note));
   if (data.baseline !== null) at("baseline").value = data.baseline;
-  at("other").value = data.labels.length - 1;
-  at("baseline").addEventListener("input", () => { showDifferences(); showSettings(); });
-  at("other").addEventListener("input", showSettings);
+  for (const other of others) {
+    other.value = data.labels.length - 1;
+    other.addEventListener("input", () => {
+      for (const twin of others) twin.value = other.value;
+      showPair();
+    });
+  }
+  at("baseline").addEventListener("input", () => { showDifferences(); showPair(); });
   addEventListener("beforeprint", () => {
     for (const part of document.querySelectorAll("details")) part.open = true;
   });
   showDifferences();
-  showSettings();
+  showPair();
   filter();
 })();

@@ -11,6 +11,7 @@
 #include "analysis/html/html_report.h"
 #include "analysis/report/report.h"
 #include "analysis/report/show.h"
+#include "experiments/commands/item_texts.h"
 
 namespace wkvq {
 namespace {
@@ -18,6 +19,7 @@ namespace {
 struct PageOptions {
   ReportOptions report;
   std::filesystem::path html;  ///< empty: a table on the terminal
+  std::filesystem::path data;  ///< of published sets, for texts of items
 };
 
 void add_report_options(CLI::App& command, ReportOptions& options) {
@@ -74,10 +76,15 @@ void add_report(CLI::App& app, Action& action) {
   add_report_options(command, options->report);
   command.add_option("--html", options->html,
                      "write one self-contained page with tables and figures to this file");
+  command
+      .add_option("--data", options->data,
+                  "folder of the published sets of tasks, for texts of items (--html)")
+      ->envname("WKVQ_DATA");
   command.callback([options, &action] {
     action = [options] {
       return options->html.empty() ? report_command(options->report, std::cout)
-                                   : html_command(options->report, options->html, std::cout);
+                                   : html_command(options->report, options->html, std::cout,
+                                                  item_text_source(options->data));
     };
   });
 }
