@@ -6,6 +6,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "analysis/tables/section.h"
 #include "core/base/error.h"
 #include "core/base/hdf5/probe.h"
 
@@ -145,9 +146,7 @@ RunComparison compare_runs(const CompareOptions& options) {
 }
 
 int compare_command(const CompareOptions& options, std::ostream& out) {
-  const std::vector<std::string> formats{"table", "markdown", "json"};
-  if (std::find(formats.begin(), formats.end(), options.format) == formats.end())
-    config_error("compare format '{}'; expected table, markdown or json", options.format);
+  require_section_format("compare", options.format);
   const RunComparison runs = compare_runs(options);
   if (options.format == "json")
     out << comparison_as_json(runs, options.bootstrap);

@@ -15,7 +15,7 @@ namespace wkvq {
 /// What `wkvq compare` was asked for.
 struct CompareOptions {
   std::filesystem::path first, second;  ///< run files; may be one and the same
-  std::string format = "table";         ///< table, markdown or json
+  std::string format = "table";         ///< one of section_formats()
   /// Two KV modes: compare the first run's evaluations of the first with the second run's of the
   /// second. Empty: equal modes, and whatever modes are left over where there is one on a side.
   std::vector<std::string> kv_modes = {};

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "analysis/compare/compare.h"
-#include "analysis/tables/format_number.h"
-#include "analysis/tables/text_table.h"
+#include "analysis/compare/significance.h"
+#include "analysis/tables/section.h"
 #include "analysis/tables/text_width.h"
 
 namespace wkvq {
@@ -22,44 +22,77 @@ std::string interval(const PairedDifference& difference) {
   return fmt::format("{:.4g} .. {:.4g}", difference.low, difference.high);
 }
 
-/// What a perplexity of `mean` nats is worth in the unit of its difference; empty elsewhere.
-std::string nats_of(const Comparison& one, const Evaluation& evaluation, double mean) {
-  if (one.value != "nll") return "-";
+/// What a perplexity of `mean` nats is worth in the unit of its difference; nothing elsewhere.
+Cell nats_of(const Comparison& one, const Evaluation& evaluation, double mean) {
+  if (one.value != "nll") return {};
   // d ln(perplexity) = d perplexity / perplexity.
-  return format_measurement(mean, evaluation.stderr_ / evaluation.value);
+  return {.kind = Cell::Kind::kNumber,
+          .value = mean,
+          .error = evaluation.stderr_ / evaluation.value,
+          .n = evaluation.n,
+          .convention = evaluation.convention};
 }
 
-TextTable difference_table(const RunComparison& runs) {
-  TextTable table{{"evaluation", "kv A", "kv B", "A", "B"}, {}, 1};
+Cell value_of(const Evaluation& evaluation) {
+  return {.kind = Cell::Kind::kNumber,
+          .value = evaluation.value,
+          .error = evaluation.stderr_,
+          .n = evaluation.n,
+          .convention = evaluation.convention};
+}
+
+Cell difference_of(const Comparison& one) {
+  const PairedDifference& difference = one.difference;
+  return {.kind = Cell::Kind::kNumber,
+          .value = difference.value,
+          .error = difference.standard_error,
+          .n = one.clusters,
+          .stars = significant_stars(difference.value / difference.standard_error,
+                                     static_cast<double>(one.clusters - 1)),
+          .convention = one.first.convention};
+}
+
+Table with_headers(const std::vector<std::string>& names) {
+  Table table{.key_columns = 1, .text_width = SIZE_MAX};
+  for (const std::string& name : names) table.headers.push_back({name});
+  return table;
+}
+
+/// Evaluation and KV modes, which say which row it is.
+std::vector<Cell> keys_of(const Comparison& one) {
+  return {attribute_cell(one.first.metric + " " + one.first.dataset),
+          attribute_cell(one.first.kv_mode), attribute_cell(one.second.kv_mode)};
+}
+
+Table difference_table(const RunComparison& runs) {
+  Table table = with_headers({"evaluation", "kv A", "kv B", "A", "B"});
   const bool nats = std::ranges::any_of(runs.comparisons,
                                         [](const Comparison& one) { return one.value == "nll"; });
-  if (nats) table.headers.insert(table.headers.end(), {"A, nats", "B, nats"});
-  table.headers.insert(table.headers.end(), {"B - A", "95 %", "unit", "clusters"});
+  if (nats) table.headers.insert(table.headers.end(), {{"A, nats"}, {"B, nats"}});
+  table.headers.insert(table.headers.end(), {{"B - A"}, {"95 %"}, {"unit"}, {"clusters"}});
   for (const Comparison& one : runs.comparisons) {
-    auto& row = table.rows.emplace_back();
-    row = {printable(one.first.metric + " " + one.first.dataset), printable(one.first.kv_mode),
-           printable(one.second.kv_mode), format_measurement(one.first.value, one.first.stderr_),
-           format_measurement(one.second.value, one.second.stderr_)};
+    auto& row = table.rows.emplace_back(keys_of(one));
+    row.insert(row.end(), {value_of(one.first), value_of(one.second)});
     if (nats)
       row.insert(row.end(), {nats_of(one, one.first, one.first_mean),
                              nats_of(one, one.second, one.second_mean)});
-    row.insert(row.end(), {format_measurement(one.difference.value, one.difference.standard_error),
-                           interval(one.difference), unit_of(one),
-                           fmt::format("{} {}s", one.clusters, one.cluster)});
+    row.insert(row.end(),
+               {difference_of(one), text_cell(interval(one.difference)), text_cell(unit_of(one)),
+                text_cell(fmt::format("{} {}s", one.clusters, one.cluster))});
   }
   return table;
 }
 
-TextTable flip_table(const RunComparison& runs) {
-  TextTable table{
-      {"evaluation", "kv A", "kv B", "right to wrong", "wrong to right", "p", "test"}, {}, 1};
+Table flip_table(const RunComparison& runs) {
+  Table table =
+      with_headers({"evaluation", "kv A", "kv B", "right to wrong", "wrong to right", "p", "test"});
   for (const Comparison& one : runs.comparisons) {
     if (!one.flips) continue;
-    table.rows.push_back({printable(one.first.metric + " " + one.first.dataset),
-                          printable(one.first.kv_mode), printable(one.second.kv_mode),
-                          std::to_string(one.flips->right_wrong),
-                          std::to_string(one.flips->wrong_right),
-                          fmt::format("{:.3g}", one.flips->p), one.flips->test});
+    auto& row = table.rows.emplace_back(keys_of(one));
+    row.insert(row.end(),
+               {attribute_cell(one.flips->right_wrong), attribute_cell(one.flips->wrong_right),
+                number_cell(one.flips->p, fmt::format("{:.3g}", one.flips->p)),
+                text_cell(one.flips->test)});
   }
   return table;
 }
@@ -129,9 +162,54 @@ std::string comparison_as_json(const RunComparison& runs, const BootstrapOptions
   return whole.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
+namespace {
+
+std::string bootstrap_note(const BootstrapOptions& bootstrap) {
+  return fmt::format(
+      "± of B - A: paired, over clusters; 95 %: paired bootstrap of whole "
+      "clusters, {} samples, seed {}",
+      bootstrap.samples, bootstrap.seed);
+}
+
+/// Which items flipped, a line an evaluation, and what could not be compared.
+std::vector<std::string> notes_of(const RunComparison& runs, bool all_items) {
+  std::vector<std::string> notes;
+  for (const Comparison& one : runs.comparisons)
+    if (one.flips)
+      notes.push_back(
+          printable(fmt::format("{} {} ({}, {}): right to wrong: ", one.first.metric,
+                                one.first.dataset, one.first.kv_mode, one.second.kv_mode)) +
+          item_list(one.right_to_wrong, all_items) +
+          "; wrong to right: " + item_list(one.wrong_to_right, all_items));
+  for (const Refusal& one : runs.refusals)
+    notes.push_back("not compared: " + printable(one.name) + ": " + printable(one.why));
+  return notes;
+}
+
+/// For formats that name their sections; there the KV modes say which row it is too.
+std::vector<Section> sections_of(const RunComparison& runs, const CompareOptions& options) {
+  Section differences{
+      .title = fmt::format("Paired differences: A {}, B {}", printable(runs.first.run_id),
+                           printable(runs.second.run_id)),
+      .table = difference_table(runs)};
+  if (!runs.comparisons.empty())
+    differences.notes = {bootstrap_note(options.bootstrap) + ".", stars_legend()};
+  Section flips{.title = "Items that flipped", .table = flip_table(runs)};
+  for (const std::string& note : notes_of(runs, options.items)) flips.notes.push_back(note + ".");
+  for (Section* section : {&differences, &flips}) section->table.key_columns = 3;
+  return {differences, flips};
+}
+
+}  // namespace
+
 void print_comparison(const RunComparison& runs, const CompareOptions& options, std::ostream& out) {
+  if (options.format == "csv" || options.format == "latex") {
+    out << sections_text(sections_of(runs, options), options.format);
+    return;
+  }
   const bool markdown = options.format == "markdown";
-  const auto print = [&](const TextTable& table) {
+  const auto print = [&](const Table& typed) {
+    const TextTable table = text_table(typed, false);
     if (!table.rows.empty())
       out << "\n" << (markdown ? markdown_text(table) : terminal_text(table, kWidth));
   };
@@ -141,21 +219,8 @@ void print_comparison(const RunComparison& runs, const CompareOptions& options, 
   print(flip_table(runs));
   const std::string bullet = markdown ? "- " : "";
   out << "\n";
-  if (!runs.comparisons.empty())
-    out << bullet
-        << fmt::format(
-               "± of B - A: paired, over clusters; 95 %: paired bootstrap of whole "
-               "clusters, {} samples, seed {}\n",
-               options.bootstrap.samples, options.bootstrap.seed);
-  for (const Comparison& one : runs.comparisons)
-    if (one.flips)
-      out << bullet
-          << printable(fmt::format("{} {} ({}, {}): right to wrong: ", one.first.metric,
-                                   one.first.dataset, one.first.kv_mode, one.second.kv_mode))
-          << item_list(one.right_to_wrong, options.items)
-          << "; wrong to right: " << item_list(one.wrong_to_right, options.items) << "\n";
-  for (const Refusal& one : runs.refusals)
-    out << bullet << "not compared: " << printable(one.name) << ": " << printable(one.why) << "\n";
+  if (!runs.comparisons.empty()) out << bullet << bootstrap_note(options.bootstrap) << "\n";
+  for (const std::string& note : notes_of(runs, options.items)) out << bullet << note << "\n";
 }
 
 }  // namespace wkvq

@@ -24,11 +24,7 @@ std::string caption_of(const Report& report) {
 void print_latex(const Report& report, std::ostream& out) {
   std::vector<const RunSummary*> runs;
   for (const RunSummary& run : report.runs) runs.push_back(&run);
-  const Table table = table_of(report, runs, report.columns);
-  TextTable text = text_table(table, true);
-  for (size_t i = 0; i < table.rows.size(); ++i)
-    for (size_t k = 0; k < table.rows[i].size(); ++k)
-      text.rows[i][k].append(static_cast<size_t>(table.rows[i][k].stars), '*');
+  const TextTable text = starred_table(table_of(report, runs, report.columns));
   out << latex_text(text, caption_of(report));
 }
 

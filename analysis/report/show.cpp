@@ -3,11 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <sstream>
 
 #include "analysis/report/show_evidence.h"
-#include "analysis/tables/format_number.h"
-#include "analysis/tables/text_table.h"
+#include "analysis/tables/section.h"
 #include "analysis/tables/text_width.h"
 #include "core/base/error.h"
 #include "core/base/hdf5/probe.h"
@@ -16,28 +14,34 @@
 namespace wkvq {
 namespace {
 
-constexpr size_t kWidth = 120;
 constexpr size_t kValueWidth = 80;
 
-void section(const std::string& title, const TextTable& table, std::ostream& out) {
-  if (table.rows.empty()) return;
-  out << "\n" << title << "\n\n" << terminal_text(table, kWidth);
-}
-
-TextTable pairs(const hdf5::NamedAttributes& attributes) {
-  TextTable table{{"name", "value"}, {}, 1};
-  for (const auto& [name, value] : attributes)
-    table.rows.push_back(
-        {printable(name), shortened(printable(format_attribute(value)), kValueWidth)});
+Table with_headers(const std::vector<std::string>& names, size_t key_columns) {
+  Table table{.key_columns = key_columns, .text_width = kValueWidth};
+  for (const std::string& name : names) table.headers.push_back({name});
   return table;
 }
 
-TextTable evaluation_table(const RunSummary& run) {
-  TextTable table{{"name", "metric", "dataset", "kv mode", "value", "n", "convention"}, {}, 1};
+Table pairs(const hdf5::NamedAttributes& attributes) {
+  Table table = with_headers({"name", "value"}, 1);
+  for (const auto& [name, value] : attributes)
+    table.rows.push_back({attribute_cell(name), attribute_cell(value)});
+  return table;
+}
+
+Table evaluation_table(const RunSummary& run) {
+  Table table =
+      with_headers({"name", "metric", "dataset", "kv mode", "value", "n", "convention"}, 1);
+  table.text_width = SIZE_MAX;  // conventions are whole
   for (const Evaluation& e : run.evaluations)
-    table.rows.push_back({printable(e.name), printable(e.metric), printable(e.dataset),
-                          printable(e.kv_mode), format_measurement(e.value, e.stderr_),
-                          std::to_string(e.n), printable(e.convention)});
+    table.rows.push_back({attribute_cell(e.name), attribute_cell(e.metric),
+                          attribute_cell(e.dataset), attribute_cell(e.kv_mode),
+                          Cell{.kind = Cell::Kind::kNumber,
+                               .value = e.value,
+                               .error = e.stderr_,
+                               .n = e.n,
+                               .convention = e.convention},
+                          attribute_cell(e.n), attribute_cell(e.convention)});
   return table;
 }
 
@@ -68,44 +72,39 @@ void collect(const hdf5::Reader& file, const std::string& group, int levels,
     collect(file, group + "/" + name, levels - 1, rows);
 }
 
-TextTable statistics_table(const hdf5::Reader& file) {
+Table statistics_table(const hdf5::Reader& file) {
   std::vector<StatisticsRow> rows;
   collect(file, "/statistics", 2, rows);
   std::vector<std::string> names;
   for (const StatisticsRow& row : rows)
     for (const auto& [name, value] : row.cells)
       if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-  TextTable table{{"place"}, {}, 1};
-  for (const std::string& name : names) table.headers.push_back(printable(name));
+  Table table = with_headers({"place"}, 1);
+  for (const std::string& name : names) table.headers.push_back({name});
   for (const StatisticsRow& row : rows) {
-    std::vector<std::string> cells{printable(row.place)};
+    std::vector<Cell> cells{attribute_cell(row.place)};
     for (const std::string& name : names) {
       const auto found = std::find_if(row.cells.begin(), row.cells.end(),
                                       [&](const auto& cell) { return cell.first == name; });
-      cells.push_back(found == row.cells.end()
-                          ? "-"
-                          : shortened(printable(format_attribute(found->second)), kValueWidth));
+      cells.push_back(found == row.cells.end() ? Cell{} : attribute_cell(found->second));
     }
     table.rows.push_back(std::move(cells));
   }
   return table;
 }
 
-std::string cell_of(const Column& column, size_t row) {
+Cell cell_of(const Column& column, size_t row) {
   return std::visit(
-      [&](const auto& values) {
-        return shortened(printable(format_attribute(AttributeValue(values.at(row)))), kValueWidth);
-      },
-      column);
+      [&](const auto& values) { return attribute_cell(AttributeValue(values.at(row))); }, column);
 }
 
 /// The raw rows of `group` as they are; empty where there are none.
-TextTable rows_table(const hdf5::Reader& file, const std::string& group) {
-  TextTable table{.key_columns = 1};
+Table rows_table(const hdf5::Reader& file, const std::string& group) {
+  Table table = with_headers({}, 1);
   std::vector<Column> columns;
   size_t rows = 0;
   for (const std::string& name : file.datasets(group)) {
-    table.headers.push_back(printable(name));
+    table.headers.push_back({name});
     columns.push_back(file.column(group, name));
     const size_t here =
         std::visit([](const auto& values) { return values.size(); }, columns.back());
@@ -120,51 +119,50 @@ TextTable rows_table(const hdf5::Reader& file, const std::string& group) {
 }
 
 /// Facts of `group`, then its rows.
-void table_section(const hdf5::Reader& file, const std::string& title, const std::string& group,
-                   std::ostream& out) {
-  section(title, pairs(file.attributes(group)), out);
-  section(title + ", rows", rows_table(file, group), out);
+void add_group(std::vector<Section>& sections, const hdf5::Reader& file, const std::string& title,
+               const std::string& group) {
+  sections.push_back({title, pairs(file.attributes(group))});
+  sections.push_back({title + ", rows", rows_table(file, group)});
 }
 
 /// Sentences, so they are not cut as cells are.
-void warnings_section(const hdf5::Reader& file, std::ostream& out) {
+Section warnings_of(const hdf5::Reader& file) {
   const std::vector<std::string> names = file.datasets("/warnings");
-  if (std::find(names.begin(), names.end(), "text") == names.end()) return;
+  if (std::find(names.begin(), names.end(), "text") == names.end()) return {"Warnings"};
   const Column column = file.column("/warnings", "text");
   const auto* texts = std::get_if<std::vector<std::string>>(&column);
   if (!texts) config_error("/warnings/text holds no text");
-  out << "\nWarnings\n\n";
-  for (const std::string& text : *texts)
-    for (const std::string& line : wrapped(printable(text), kWidth)) out << line << "\n";
+  return {.title = "Warnings", .notes = *texts};
 }
 
-std::string text_of(const std::filesystem::path& path) {
+std::vector<Section> sections_of(const std::filesystem::path& path) {
   const RunSummary run = read_run(path);
   const hdf5::Reader file(path);
-  std::ostringstream out;
-  out << printable(path.string()) << "\n";
-  section("Run", pairs(run.attributes), out);
-  section("Configuration", pairs(run.config), out);
-  section("Evaluation", evaluation_table(run), out);
-  warnings_section(file, out);
-  table_section(file, "Sensitivity", "/sensitivity", out);
-  table_section(file, "Bits of places", "/calibration/bits", out);
-  table_section(file, "Front of weights", "/calibration/front_weights", out);
-  table_section(file, "Front of keys and values", "/calibration/front_kv", out);
-  section("Cost", pairs(run.cost), out);
-  section("As llama.cpp prints it", llama_cpp_table(run, file), out);
-  section("Heads that the cache changes most", worst_heads_table(file), out);
-  section("Statistics", statistics_table(file), out);
-  return out.str();
+  std::vector<Section> sections{{"Run", pairs(run.attributes)},
+                                {"Configuration", pairs(run.config)},
+                                {"Evaluation", evaluation_table(run)},
+                                warnings_of(file)};
+  add_group(sections, file, "Sensitivity", "/sensitivity");
+  add_group(sections, file, "Bits of places", "/calibration/bits");
+  add_group(sections, file, "Front of weights", "/calibration/front_weights");
+  add_group(sections, file, "Front of keys and values", "/calibration/front_kv");
+  sections.push_back({"Cost", pairs(run.cost)});
+  sections.push_back({"As llama.cpp prints it", llama_cpp_table(run, file)});
+  sections.push_back({"Heads that the cache changes most", worst_heads_table(file)});
+  sections.push_back({"Statistics", statistics_table(file)});
+  return sections;
 }
 
 }  // namespace
 
-int show_command(const std::filesystem::path& path, std::ostream& out) {
+int show_command(const std::filesystem::path& path, const std::string& format, std::ostream& out) {
+  require_section_format("show", format);
   // HDF5 crashes on some damaged files.
-  const std::string crash = probe(1, [&](size_t) { text_of(path); }).front();
+  const std::string crash = probe(1, [&](size_t) { sections_of(path); }).front();
   if (!crash.empty()) config_error("{}: damaged: reading it ended with {}", path.string(), crash);
-  out << text_of(path);
+  const std::string text = sections_text(sections_of(path), format);
+  if (format == "table") out << printable(path.string()) << "\n";
+  out << text;
   return 0;
 }
 

@@ -6,8 +6,6 @@
 #include <cmath>
 #include <functional>
 
-#include "analysis/tables/text_width.h"
-
 namespace wkvq {
 
 namespace {
@@ -52,16 +50,30 @@ const Evaluation* beside(const RunSummary& run, const Evaluation& kl, const std:
   return found == run.evaluations.end() ? nullptr : &*found;
 }
 
-std::string percent(double share) {
-  return fmt::format("{:.4f} %", 100 * share);
+/// As llama.cpp prints a number.
+Cell plain(double value) {
+  return number_cell(value, fmt::format("{:.6f}", value));
 }
 
-std::string percent(double share, double error) {
-  return fmt::format("{:.4f} ± {:.4f} %", 100 * share, 100 * error);
+Cell plain(double value, double error) {
+  Cell cell = number_cell(value, fmt::format("{:.6f} ± {:.6f}", value, error));
+  cell.error = error;
+  return cell;
+}
+
+/// A share, shown in percent.
+Cell percent(double share) {
+  return number_cell(share, fmt::format("{:.4f} %", 100 * share));
+}
+
+Cell percent(double share, double error) {
+  Cell cell = number_cell(share, fmt::format("{:.4f} ± {:.4f} %", 100 * share, 100 * error));
+  cell.error = error;
+  return cell;
 }
 
 /// Label and cell of every line for one evaluation.
-using Lines = std::vector<std::pair<std::string, std::string>>;
+using Lines = std::vector<std::pair<std::string, Cell>>;
 
 void add_percentiles(Lines& lines, const std::string& what, const char* unit,
                      const std::function<double(const char*)>& of) {
@@ -73,7 +85,7 @@ void add_percentiles(Lines& lines, const std::string& what, const char* unit,
       {"minimum", "smallest"}};
   for (const auto& [label, name] : shown)
     lines.emplace_back(fmt::format("{}, {}", what, label),
-                       *unit ? percent(of(name)) : fmt::format("{:.6f}", of(name)));
+                       *unit ? percent(of(name)) : plain(of(name)));
 }
 
 Lines lines_of(const RunSummary& run, const hdf5::Reader& file, const Evaluation& kl) {
@@ -86,12 +98,11 @@ Lines lines_of(const RunSummary& run, const hdf5::Reader& file, const Evaluation
   const auto of = [&](const Evaluation& e) {
     return [&file, name = e.name](const char* what) { return number_of(file, name, what); };
   };
-  Lines lines{{"PPL(Q)", fmt::format("{:.6f}", perplexity->value)},
-              {"PPL(base)", fmt::format("{:.6f}", of(*ratio)("perplexity_full"))},
+  Lines lines{{"PPL(Q)", plain(perplexity->value)},
+              {"PPL(base)", plain(of(*ratio)("perplexity_full"))},
               {"Cor(ln PPL(Q), ln PPL(base))", percent(of(*ratio)("correlation"))},
-              {"PPL(Q)/PPL(base)",
-               fmt::format("{:.6f} ± {:.6f}", ratio->value, of(*ratio)("stderr_tokens"))},
-              {"KLD, mean", fmt::format("{:.6f} ± {:.6f}", kl.value, of(kl)("stderr_tokens"))}};
+              {"PPL(Q)/PPL(base)", plain(ratio->value, of(*ratio)("stderr_tokens"))},
+              {"KLD, mean", plain(kl.value, of(kl)("stderr_tokens"))}};
   add_percentiles(lines, "KLD", "", of(kl));
   lines.emplace_back("delta p, mean", percent(delta->value, of(*delta)("stderr_tokens")));
   add_percentiles(lines, "delta p", "%", of(*delta));
@@ -102,29 +113,35 @@ Lines lines_of(const RunSummary& run, const hdf5::Reader& file, const Evaluation
 
 }  // namespace
 
-TextTable worst_heads_table(const hdf5::Reader& file) {
-  TextTable table{{"block", "head", "logit error", "output error", "of the median"}, {}, 2};
+Table worst_heads_table(const hdf5::Reader& file) {
+  Table table{
+      .headers = {{"block"}, {"head"}, {"logit error"}, {"output error"}, {"of the median"}},
+      .rows = {},
+      .key_columns = 2};
   std::vector<HeadError> heads = head_errors(file);
   std::ranges::sort(heads, std::greater<>(), &HeadError::output);
   for (size_t i = 0; i < std::min(kShownHeads, heads.size()); ++i) {
     const HeadError& head = heads[i];
-    table.rows.push_back({printable(head.block), std::to_string(head.head),
-                          fmt::format("{:.4g}", head.logits), fmt::format("{:.4g}", head.output),
-                          fmt::format("{:.2f}", head.output / heads[heads.size() / 2].output)});
+    const double ratio = head.output / heads[heads.size() / 2].output;
+    table.rows.push_back({text_cell(head.block),
+                          number_cell(static_cast<double>(head.head), std::to_string(head.head)),
+                          number_cell(head.logits, fmt::format("{:.4g}", head.logits)),
+                          number_cell(head.output, fmt::format("{:.4g}", head.output)),
+                          number_cell(ratio, fmt::format("{:.2f}", ratio))});
   }
   return table;
 }
 
-TextTable llama_cpp_table(const RunSummary& run, const hdf5::Reader& file) {
-  TextTable table{{"statistic"}, {}, 1};
+Table llama_cpp_table(const RunSummary& run, const hdf5::Reader& file) {
+  Table table{.headers = {{"statistic"}}, .rows = {}, .key_columns = 1};
   for (const Evaluation& e : run.evaluations) {
     if (e.metric != "kl" && !e.metric.ends_with("_kl")) continue;
     const Lines lines = lines_of(run, file, e);
     if (lines.empty()) continue;
-    table.headers.push_back(printable(e.name));
+    table.headers.push_back({e.name});
     table.rows.resize(lines.size());
     for (size_t i = 0; i < lines.size(); ++i) {
-      if (table.rows[i].empty()) table.rows[i].push_back(lines[i].first);
+      if (table.rows[i].empty()) table.rows[i].push_back(text_cell(lines[i].first));
       table.rows[i].push_back(lines[i].second);
     }
   }

@@ -25,11 +25,29 @@ std::string text_attribute(const RunSummary& run, const std::string& group,
   return *text;
 }
 
-/// The entry of `evaluate:` that gave `evaluation`.
-const EvaluationEntry& entry_of(const RunConfig& config, const Evaluation& evaluation) {
-  for (const EvaluationEntry& entry : config.evaluations)
-    if (config.metric_name(entry, evaluation.metric) == evaluation.name) return entry;
-  config_error("the configuration has no entry of that name");
+std::string text_of(YamlNode& map, const char* key) {
+  const YamlEntry* entry = map.find(key);
+  return entry && entry->value.is_scalar() ? entry->value.text : std::string();
+}
+
+/// The run's configuration with that entry of `evaluate:` alone that gave `evaluation`, as far as
+/// its items go: run files have the KV mode of an entry in the place of what it was made of.
+RunConfig config_of(const RunSummary& run, const Evaluation& evaluation) {
+  YamlNode whole = parse_yaml(text_attribute(run, "/config", "yaml"), run.path.string());
+  YamlEntry* list = whole.find("evaluate");
+  for (const YamlNode& item : list ? list->value.items : std::vector<YamlNode>()) {
+    YamlNode entry = item;
+    const std::string name = text_of(entry, "name"), kv_mode = text_of(entry, "kv_mode");
+    std::erase_if(entry.entries, [](const YamlEntry& one) {
+      return one.key.text == "name" || one.key.text == "kv_mode" || one.key.text == "storage";
+    });
+    YamlNode single = whole;
+    single.find("evaluate")->value.items = {entry};
+    RunConfig config = read_run_config(single);
+    const std::string place = name.empty() ? config.evaluations[0].label() + "." + kv_mode : name;
+    if (evaluation.name == evaluation.metric + "." + place) return config;
+  }
+  config_error("the configuration has no such evaluation");
 }
 
 /// The requests of an entry, made again.
@@ -40,9 +58,8 @@ struct Made {
 
 Made make_again(const RunSummary& run, const Evaluation& evaluation,
                 const std::filesystem::path& data) {
-  const RunConfig config =
-      read_run_config(parse_yaml(text_attribute(run, "/config", "yaml"), run.path.string()));
-  const EvaluationEntry& entry = entry_of(config, evaluation);
+  const RunConfig config = config_of(run, evaluation);
+  const EvaluationEntry& entry = config.evaluations[0];
   const std::filesystem::path folder = resolve_model_path(config.model.path);
   const Checkpoint checkpoint(folder);
   Made made{has_tokenizer(folder) ? load_tokenizer(folder) : nullptr, {}};

@@ -11,6 +11,7 @@
 #include "analysis/html/html_report.h"
 #include "analysis/report/report.h"
 #include "analysis/report/show.h"
+#include "analysis/tables/section.h"
 #include "experiments/commands/item_texts.h"
 
 namespace wkvq {
@@ -54,8 +55,9 @@ void add_report_options(CLI::App& command, ReportOptions& options) {
 void add_compare_options(CLI::App& command, CompareOptions& options) {
   command.add_option("A", options.first, "run file (.h5)")->required();
   command.add_option("B", options.second, "run file (.h5); differences are B - A")->required();
-  command.add_option("--format", options.format, "table, markdown or json")
-      ->check(CLI::IsMember({"table", "markdown", "json"}))
+  command
+      .add_option("--format", options.format, fmt::format("{}", fmt::join(section_formats(), ", ")))
+      ->check(CLI::IsMember(section_formats()))
       ->capture_default_str();
   command
       .add_option("--kv-modes", options.kv_modes,
@@ -99,10 +101,21 @@ void add_compare(CLI::App& app, Action& action) {
 }
 
 void add_show(CLI::App& app, Action& action) {
-  const auto path = std::make_shared<std::filesystem::path>();
+  struct Options {
+    std::filesystem::path path;
+    std::string format = "table";
+  };
+  const auto options = std::make_shared<Options>();
   CLI::App& command = *app.add_subcommand("show", "everything in one run file, in short");
-  command.add_option("RUN", *path, "run file (.h5)")->required();
-  command.callback([path, &action] { action = [path] { return show_command(*path, std::cout); }; });
+  command.add_option("RUN", options->path, "run file (.h5)")->required();
+  command
+      .add_option("--format", options->format,
+                  fmt::format("{}", fmt::join(section_formats(), ", ")))
+      ->check(CLI::IsMember(section_formats()))
+      ->capture_default_str();
+  command.callback([options, &action] {
+    action = [options] { return show_command(options->path, options->format, std::cout); };
+  });
 }
 
 void add_figure(CLI::App& app, Action& action) {

@@ -232,8 +232,8 @@ TEST_CASE("compare: files that cannot be used") {
   REQUIRE_CONFIG_ERROR(compare(folder / "words.h5", a), "signature");
   REQUIRE_CONFIG_ERROR(compare(folder / "none.h5", a), "none.h5");
   std::ostringstream out;
-  REQUIRE_CONFIG_ERROR(compare_command({.first = a, .second = a, .format = "csv"}, out),
-                       "'csv'; expected table, markdown or json");
+  REQUIRE_CONFIG_ERROR(compare_command({.first = a, .second = a, .format = "xml"}, out),
+                       "'xml'; expected one of table, markdown, csv, json, latex");
   REQUIRE_CONFIG_ERROR(
       compare_runs({.first = a, .second = a, .bootstrap = {.samples = 1, .seed = 0}}),
       "expected at least 100");
@@ -273,6 +273,31 @@ B: b
   CHECK(one["mcnemar"]["right_to_wrong"] == 5);
   CHECK(one["right_to_wrong"].size() == 5);
   CHECK(json["not_compared"].empty());
+}
+
+TEST_CASE("compare: CSV has a line a cell, LaTeX stars and conventions") {
+  const test::TemporaryFolder folder;
+  const auto a = write(folder / "a.h5", {accuracy("past", {1, 1, 1, 1, 1})});
+  const auto b = write(folder / "b.h5", {accuracy("none", {0, 0, 0, 0, 1})});
+  const auto compared = [&](const std::string& format) {
+    std::ostringstream out;
+    CHECK(compare_command({.first = a, .second = b, .format = format}, out) == 0);
+    return out.str();
+  };
+  const std::string csv = compared("csv");
+  INFO(csv);
+  const std::string place = "\"Paired differences: A a, B b\",acc self past none,";
+  // Differences -1 four times and 0: mean -0.8, error sqrt(5 / 4 * 0.8) / 5 = 0.2.
+  const size_t at = csv.find(place + "B - A,-0.8,");
+  REQUIRE(at != std::string::npos);
+  CHECK(std::stod(csv.substr(at + place.size() + 11)) == Approx(0.2));
+  CHECK(csv.find("\nItems that flipped,acc self past none,right to wrong,4,,,\n") !=
+        std::string::npos);
+  const std::string latex = compared("latex");
+  INFO(latex);
+  // t = 4 over four degrees of freedom: p = 0.016.
+  CHECK(latex.find("$-$0.80 $\\pm$ 0.20$^{*}$") != std::string::npos);
+  CHECK(latex.find("\\caption{Paired differences: A a, B b. Convention: ") != std::string::npos);
 }
 
 TEST_CASE("compare: perplexities have their nats beside them") {

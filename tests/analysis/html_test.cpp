@@ -3,7 +3,9 @@
 #include <sstream>
 
 #include "analysis/figures/figure_command.h"
+#include "analysis/html/flipped_items.h"
 #include "analysis/html/paired_data.h"
+#include "analysis/read/load_runs.h"
 #include "analysis/report/make_report.h"
 #include "tests/support/markup_check.h"
 #include "tests/support/process.h"
@@ -129,6 +131,61 @@ TEST_CASE("wkvq figure: a file, the list, and what cannot be drawn") {
   REQUIRE_CONFIG_ERROR(
       figure_command({"training", {folder / "runs"}, folder / "x.svg", false}, out),
       "No finished run trained");
+  for (const char* name : {"x.pdf", "x.png"})
+    CHECK(figure_command({"position", {folder / "runs"}, folder / name, false}, out) == 0);
   REQUIRE_CONFIG_ERROR(
-      figure_command({"position", {folder / "runs"}, folder / "x.pdf", false}, out), "*.svg");
+      figure_command({"position", {folder / "runs"}, folder / "x.jpg", false}, out), "*.svg");
+  REQUIRE_CONFIG_ERROR(
+      figure_command({"position", {folder / "runs"}, folder / "none/x.png", false}, out),
+      "none/x.png: cannot be written");
+}
+
+/// Four items; the second run loses item 1 and gains item 2.
+void two_runs_of_items(const std::filesystem::path& folder) {
+  token_run(folder, 16, {}, [](Recorder& r) { test::record_items(r, {0, 1, 1, 0}, {0, 1, 0, 0}); });
+  token_run(folder, 4, {}, [](Recorder& r) { test::record_items(r, {0, 1, 1, 0}, {0, 0, 1, 0}); });
+}
+
+TEST_CASE("items that runs answer differently, with their text where somebody knows it") {
+  const test::TemporaryFolder folder;
+  two_runs_of_items(folder / "runs");
+  const std::vector<RunSummary> runs = load_runs({folder / "runs"});
+  const ItemTextSource texts = [](const RunSummary& run, const Evaluation& evaluation,
+                                  const std::vector<size_t>& rows, size_t count) -> ItemTexts {
+    CHECK(run.run_id == "kv16");
+    CHECK(evaluation.name == "acc.self.past");
+    CHECK(rows == std::vector<size_t>{1, 2});
+    CHECK(count == 4);
+    return {{{std::string(500, 'a') + "é end", {"one", "two"}}, {"", {"three"}}}, ""};
+  };
+  const auto items = flipped_items(runs, texts);
+  REQUIRE(items["groups"].size() == 1);
+  const auto& group = items["groups"][0];
+  CHECK(group["title"] == "acc self, kv past");
+  CHECK(group["absent"] == "");
+  REQUIRE(group["items"].size() == 2);
+  CHECK(group["items"][0][0] == "1");
+  CHECK(group["items"][0][1] == 1);
+  // The last 400 bytes, from the beginning of a character on.
+  CHECK(group["items"][0][2] == "…" + std::string(394, 'a') + "é end");
+  CHECK(group["items"][0][3] == std::vector<std::string>{"one", "two"});
+  REQUIRE(items["entries"].size() == 2);
+  CHECK(items["entries"][0][2] == "10");
+  CHECK(items["entries"][1][2] == "01");
+  CHECK(items["entries"][1][3] == std::vector<int64_t>{0, 1});
+  CHECK(flipped_items(runs, {})["groups"][0]["absent"] == "The data are not looked for here.");
+}
+
+TEST_CASE("texts of items that would be markup stay text") {
+  const test::TemporaryFolder folder;
+  two_runs_of_items(folder / "runs");
+  const std::string evil = "</script><img src=x onerror=alert(1)>\u202e\x1b";
+  std::ostringstream out;
+  html_command({.paths = {folder / "runs"}}, folder / "page.html", out,
+               [&](auto&&...) -> ItemTexts {
+                 return {{{evil, {evil}}, {evil, {evil}}}, evil};
+               });
+  const std::string page = test::read_text(folder / "page.html");
+  for (const char* part : {"<img", "\u202e", "\x1b"}) CHECK_FALSE(contains(page, part));
+  CHECK(contains(page, "\\u003c/script>\\u003cimg src=x onerror=alert(1)>"));
 }

@@ -1,5 +1,6 @@
 #include "analysis/report/show.h"
 
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "tests/support/run_files.h"
@@ -30,7 +31,7 @@ TEST_CASE("show: every part of a run file") {
   writer.column("/warnings", "text", std::vector<std::string>{"few tokens", "worse \x1b[31m"});
   writer.finish();
   std::ostringstream out;
-  CHECK(show_command(folder / "a.h5", out) == 0);
+  CHECK(show_command(folder / "a.h5", "table", out) == 0);
   const std::string text = out.str();
   CHECK(contains(text, "\nWarnings\n\nfew tokens\nworse "));
   CHECK(!contains(text, "\x1b"));
@@ -66,7 +67,7 @@ TEST_CASE("show: the worst heads first, and llama.cpp's statistics of an evaluat
   writer.array("/statistics/block_01/heads", "output_error", {{1}, {0.08}});
   writer.finish();
   std::ostringstream out;
-  CHECK(show_command(folder / "a.h5", out) == 0);
+  CHECK(show_command(folder / "a.h5", "table", out) == 0);
   const std::string text = out.str();
   CHECK(contains(text,
                  "block_01     0         0.75          0.08           4.00\n"
@@ -78,10 +79,49 @@ TEST_CASE("show: the worst heads first, and llama.cpp's statistics of an evaluat
   CHECK(contains(text, "delta p, 5 %                  -50.0000 %\n"));
 }
 
+TEST_CASE("show: the same cells as CSV, JSON, Markdown and LaTeX") {
+  const test::TemporaryFolder folder;
+  RunFileWriter writer(folder / "a.h5", {"id-1", "demo", test::config("rtn", 4)});
+  test::record(writer, {"ppl", "perplexity", 7.5, 0.126, "past", "BOS, \"quoted\""});
+  writer.attribute("/cost", "seconds_total", 1.5);
+  writer.attribute("/cost", "peak_bytes_host", int64_t{9007199254740991});
+  writer.attribute("/statistics/block_00/key", "sqnr_db", INFINITY);
+  writer.column("/warnings", "text", std::vector<std::string>{"few_tokens"});
+  writer.finish();
+  const auto shown = [&](const std::string& format) {
+    std::ostringstream out;
+    CHECK(show_command(folder / "a.h5", format, out) == 0);
+    return out.str();
+  };
+  const auto json = nlohmann::json::parse(shown("json"));
+  const auto rows = [&](const std::string& title) {
+    for (const auto& section : json["sections"])
+      if (section["title"] == title) return section["rows"];
+    return nlohmann::json();
+  };
+  const nlohmann::json value = {
+      {"value", 7.5}, {"error", 0.126}, {"n", 1024}, {"convention", "BOS, \"quoted\""}};
+  CHECK(rows("Evaluation")[0][4] == value);
+  CHECK(rows("Cost")[0] == nlohmann::json({"seconds_total", 1.5}));
+  CHECK(rows("Cost")[1][1] == 9007199254740991);
+  CHECK(rows("Statistics")[0] == nlohmann::json({"block_00/key", "inf"}));
+  const std::string csv = shown("csv");
+  CHECK(csv.starts_with("section,row,column,value,error,n,convention\n"));
+  CHECK(contains(csv, "\nEvaluation,ppl,value,7.5,0.126,1024,\"BOS, \"\"quoted\"\"\"\n"));
+  CHECK(contains(csv, "\nStatistics,block_00/key,sqnr_db,inf,,,\n"));
+  CHECK(contains(csv, "\nWarnings,0,note,few_tokens,,,\n"));
+  CHECK(contains(shown("markdown"), "\n## Cost\n\n| name | value |\n| --- | --- |\n"));
+  CHECK(contains(shown("latex"), "method.kv.bits & 4 \\\\\n"));
+  CHECK(contains(shown("latex"), "\\caption{Evaluation. Convention: BOS, \"quoted\".}"));
+  std::ostringstream out;
+  REQUIRE_CONFIG_ERROR(show_command(folder / "a.h5", "xml", out),
+                       "show format 'xml'; expected one of table, markdown, csv, json, latex");
+}
+
 TEST_CASE("show: a file that is none") {
   const test::TemporaryFolder folder;
   test::write_file(folder / "a.h5", "words");
   std::ostringstream out;
-  REQUIRE_CONFIG_ERROR(show_command(folder / "a.h5", out), "not a readable HDF5 file");
+  REQUIRE_CONFIG_ERROR(show_command(folder / "a.h5", "table", out), "not a readable HDF5 file");
   CHECK(out.str().empty());
 }

@@ -185,7 +185,7 @@ TEST_CASE("sensitivity: the command writes one run file, from which mixed picks 
   const std::string file = again.str().substr(13, again.str().size() - 14);
 
   std::ostringstream shown;
-  REQUIRE(show_command(file, shown) == 0);
+  REQUIRE(show_command(file, "table", shown) == 0);
   for (const char* text : {"nll_increase", "logit_error", "windows", "sensitivity.keys"})
     CHECK(shown.str().find(text) != std::string::npos);
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <numeric>
+
 #include "tests/support/run_files.h"
 
 namespace wkvq::test {
@@ -29,6 +31,28 @@ inline void record(Recorder& recorder, const TokenRows& rows) {
   recorder.column(group, "window", window);
   recorder.column(group, "position", position);
   recorder.column(group, rows.column, rows.values);
+}
+
+/// An evaluation "acc.self.past" of items: the right choice of each, and the one that was picked.
+inline void record_items(Recorder& recorder, const std::vector<int64_t>& label,
+                         const std::vector<int64_t>& prediction) {
+  const std::string group = "/evaluation/acc.self.past";
+  for (const auto& [name, text] :
+       std::vector<std::pair<const char*, const char*>>{{"metric", "acc"},
+                                                        {"kv_mode", "past"},
+                                                        {"convention", "choices of two words"},
+                                                        {"dataset", "self"},
+                                                        {"task", "cloze"},
+                                                        {"data_fingerprint", "abc"}})
+    recorder.attribute(group, name, std::string(text));
+  recorder.attribute(group, "value", 0.5);
+  recorder.attribute(group, "stderr", 0.25);
+  recorder.attribute(group, "n", static_cast<int64_t>(label.size()));
+  std::vector<int64_t> item(label.size());
+  std::iota(item.begin(), item.end(), 0);
+  recorder.column(group, "item", item);
+  recorder.column(group, "label", label);
+  recorder.column(group, "prediction", prediction);
 }
 
 /// A finished run `folder`/kv<bits>.h5 with rows of tokens; `more` writes what else it has.

@@ -5,13 +5,13 @@ needs more imports it when called.
 """
 
 from .compare import Comparison, McNemar, PairedDifference, compare, mcnemar, paired, paired_difference
-from .figures import FIGURES, context_curve, pareto
+from .figures import context_curve, pareto
 from .frames import channels, frame, grid, rows_frame
 from .read import SCHEMA, Run, arrays, load, rows, runs
 from .tracking import log_to_mlflow
 
 __all__ = [
-    "FIGURES", "SCHEMA", "Comparison", "McNemar", "PairedDifference", "Run", "arrays", "channels", "compare",
-    "context_curve", "frame", "grid", "load", "log_to_mlflow", "mcnemar", "paired", "paired_difference", "pareto",
-    "rows", "rows_frame", "runs",
+    "SCHEMA", "Comparison", "McNemar", "PairedDifference", "Run", "arrays", "channels", "compare", "context_curve",
+    "frame", "grid", "load", "log_to_mlflow", "mcnemar", "paired", "paired_difference", "pareto", "rows",
+    "rows_frame", "runs",
 ]

@@ -1,4 +1,8 @@
-"""Figures of run files with matplotlib: python -m wkvq_results context_curve RUNS... -o curve.svg"""
+"""Figures of run files as matplotlib figures, to go on with: axes, styles and panels of a paper.
+
+For a file as it is there is `wkvq figure NAME RUNS... -o x.svg|png|pdf`, which needs no Python. Both draw the same
+numbers; a test holds them together.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -187,18 +191,3 @@ def pareto(paths: Sequence[PathLike], evaluation: str | None = None) -> "Figure"
     panels[0].set_ylabel(f"{evaluation} (nats a token)")
     figure.tight_layout()
     return figure
-
-
-FIGURES: dict[str, Callable[[Sequence[PathLike]], "Figure"]] = {
-    "context_curve": context_curve,
-    "pareto": pareto,
-}
-"""By the name that `python -m wkvq_results` takes."""
-
-
-def save(figure: "Figure", out: Path) -> None:
-    """Writes .svg, .pdf or .png; the same figure gives the same bytes of SVG."""
-    import matplotlib
-
-    with matplotlib.rc_context({"svg.hashsalt": "wkvq", "svg.fonttype": "none"}):
-        figure.savefig(out, dpi=150, metadata={"Date": None} if out.suffix == ".svg" else {})

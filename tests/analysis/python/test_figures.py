@@ -1,12 +1,11 @@
-"""Figures by their numbers, frames and xarray over axes, the command line."""
+"""Figures by their numbers, frames and xarray over axes, the program's figures beside them."""
 
-import subprocess
-import sys
+import re
 import tempfile
 import unittest
 from pathlib import Path
 
-from support import PACKAGE, TemporaryFolderTest, numpy, small_sweep, wkvq_results, write_run
+from support import TemporaryFolderTest, numpy, program, small_sweep, wkvq_results, write_run
 from wkvq_results.figures import front, increase
 
 try:
@@ -51,20 +50,19 @@ class SweepTest(unittest.TestCase):
         numpy.testing.assert_allclose([point.get_xdata()[0], point.get_ydata()[0]], [size, kl["value"]])
         self.assertIn("kl.self.past", axes.get_ylabel())
 
-    def test_command_line_writes_the_same_file_twice_and_names_what_is_wrong(self):
-        def run(*arguments):
-            return subprocess.run([sys.executable, "-m", "wkvq_results", *map(str, arguments)], cwd=PACKAGE,
-                                  capture_output=True, text=True)
-
-        files = [self.folder / name for name in ("a.svg", "b.svg")]
-        for file in files:
-            done = run("pareto", self.folder / "results", "-o", file)
-            self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(files[0].read_bytes(), files[1].read_bytes())
-        done = run("context_curve", self.folder / "nowhere.h5", "-o", files[0])
-        self.assertEqual(done.returncode, 2)
-        self.assertIn("nowhere.h5", done.stderr)
-        self.assertEqual(done.stderr.count("\n"), 1)
+    def test_wkvq_figure_draws_the_same_numbers(self):
+        for name, figure, shown in (("context", wkvq_results.context_curve(self.paths), 4),
+                                    ("pareto", wkvq_results.pareto(self.paths), 1)):
+            program("figure", name, *self.paths, "-o", self.folder / f"{name}.svg")
+            titles = re.findall(r"<title>[^<]*: ([^<]+), ([^<± ]+)(?: ± ([^<]+))?</title></g>",
+                                (self.folder / f"{name}.svg").read_text())
+            self.assertEqual(len(titles), shown)
+            containers = figure.axes[0].containers
+            values = [y for one in containers for y in numpy.asarray(one.lines[0].get_ydata(), float)]
+            for (_, text, _), value in zip(titles, values):
+                # As many digits as the error leaves: half of the last.
+                digits = len(text.partition(".")[2])
+                self.assertLessEqual(abs(float(text) - value), 0.5 * 10**-digits + 1e-12, name)
 
     def test_grid_and_channels(self):
         if xarray is None:
