@@ -28,7 +28,7 @@ if command -v nvidia-smi >/dev/null; then
   capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -1 | tr -d .)
   options+=("-DCMAKE_CUDA_ARCHITECTURES=$capability")
 fi
-PKG_CONFIG=$PWD/$build/pkg-config cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DWKVQ_CUDA=on \
+PKG_CONFIG=$PWD/$build/pkg-config cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DWKVQ_CUDA=on -DWKVQ_PICTURES=OFF \
   "-DWKVQ_LIBTORCH=$torch" "-DCMAKE_PREFIX_PATH=$prefix/usr" "-DCMAKE_BUILD_RPATH=$libraries" \
   "-DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags -Wl,-rpath-link,$libraries" \
   "-DHDF5_C_INCLUDE_DIR=$prefix/usr/include/hdf5/serial" "-DHDF5_hdf5_LIBRARY=$libraries/libhdf5_serial.so" \

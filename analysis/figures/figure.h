@@ -36,6 +36,7 @@ const Figure& figure_named(const std::string& name);
 FigureResult pareto_figure(const FigureInput& input);
 FigureResult position_figure(const FigureInput& input);
 FigureResult context_figure(const FigureInput& input);
+FigureResult trajectory_figure(const FigureInput& input);
 FigureResult heads_figure(const FigureInput& input);
 FigureResult channels_figure(const FigureInput& input);
 FigureResult training_figure(const FigureInput& input);

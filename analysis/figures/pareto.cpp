@@ -89,7 +89,8 @@ Panel panel_of(const FigureInput& input, const Size& size, const EvaluationGroup
   if (curves.series.empty()) return {};
   curves.series.push_back(
       {.name = "not beaten", .points = front_of(all), .markers = false, .step = true});
-  return {group.title, "Error bars: standard errors. " + group.convention + ".", curves};
+  return {group.title, "Error bars: standard errors. Convention: " + group.convention + ".",
+          curves};
 }
 
 }  // namespace

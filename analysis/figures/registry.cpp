@@ -48,6 +48,10 @@ const std::vector<Figure>& figures() {
        "Task context_curve: the increase of the NLL over the full-precision run on the same text, "
        "paired window by window, by position.",
        context_figure},
+      {"trajectory", "Errors while writing",
+       "Task trajectory: the quantized model follows what full precision wrote, and writes its own "
+       "text; bars are standard errors over prompts.",
+       trajectory_figure},
       {"heads", "Error by block and head",
        "The relative error (Frobenius) that quantizing leaves in each head, on up to 128 tokens of "
        "the first text. Darker is worse; the worst is outlined.",

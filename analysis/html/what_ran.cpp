@@ -117,10 +117,18 @@ std::string problems(const Report& report) {
   std::string html;
   if (!failed.empty()) html += "<h3>Not finished</h3>\n<ul class=\"notes\">\n" + failed + "</ul>\n";
   if (notes.empty()) return html;
-  return html + fmt::format(
-                    "<details><summary>{} warnings, {} settings that say the same as "
-                    "others</summary>\n<ul class=\"notes\">\n{}</ul></details>\n",
-                    warnings.size(), report.same_as.size(), notes);
+  std::string summary;
+  const auto count = [&summary](size_t number, const char* one, const char* many) {
+    if (number == 0) return;
+    summary +=
+        fmt::format("{}{} {}", summary.empty() ? "" : ", ", number, number == 1 ? one : many);
+  };
+  count(warnings.size(), "warning", "warnings");
+  count(report.same_as.size(), "setting that says the same as another",
+        "settings that say the same as others");
+  return html +
+         fmt::format("<details><summary>{}</summary>\n<ul class=\"notes\">\n{}</ul></details>\n",
+                     summary, notes);
 }
 
 std::string plain_table(const TextTable& table, const std::string& caption) {

@@ -106,6 +106,41 @@ TEST_CASE("figure context: paired increases over full precision") {
   CHECK(series[0].points[0].error == Approx(0.5));
 }
 
+TEST_CASE("figure trajectory: what is followed and what is written, by position") {
+  const test::TemporaryFolder folder;
+  with(folder.path(), 4, [](Recorder& recorder) {
+    for (const auto& [metric, column, values] :
+         std::vector<std::tuple<std::string, std::string, std::vector<double>>>{
+             {"trajectory_kl", "kl", {0, 0.25, 0.5, 0.75}},
+             {"equal_tokens", "equal", {1, 1, 1, 0}}}) {
+      const std::string group = "/evaluation/" + metric + ".self.past";
+      recorder.attribute(group, "metric", metric);
+      recorder.attribute(group, "task", std::string("trajectory"));
+      recorder.attribute(group, "value", 0.5);
+      recorder.attribute(group, "stderr", 0.1);
+      recorder.attribute(group, "n", int64_t{4});
+      for (const char* name : {"kv_mode", "convention", "dataset"})
+        recorder.attribute(group, name, std::string("past"));
+      recorder.column(group, "prompt", std::vector<int64_t>{0, 0, 1, 1});
+      recorder.column(group, "position", std::vector<int64_t>{1, 2, 1, 2});
+      recorder.column(group, column, values);
+    }
+  });
+  const FigureResult result = figure("trajectory", folder.path());
+  REQUIRE(result.panels.size() == 2);
+  const auto& kl = std::get<Curves>(result.panels[0].drawing);
+  CHECK(kl.y.log);
+  // Position 1: 0 and 0.5, mean 0.25, standard error sqrt(2 / 1 * 2 * 0.25^2) / 2 = 0.25.
+  REQUIRE(kl.series[0].points.size() == 2);
+  CHECK(kl.series[0].points[0].y == 0.25);
+  CHECK(kl.series[0].points[0].error == Approx(0.25));
+  const auto& equal = std::get<Curves>(result.panels[1].drawing);
+  CHECK(equal.y.label == "share of equal tokens while writing");
+  CHECK(equal.series[0].points[0].y == 1);
+  CHECK(equal.series[0].points[1].y == 0.5);
+  CHECK(figure("position", folder.path()).panels.empty());
+}
+
 TEST_CASE("figure heads: maps with the worst head named") {
   const test::TemporaryFolder folder;
   with(folder.path(), 4, [](Recorder& recorder) {

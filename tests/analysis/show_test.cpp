@@ -110,7 +110,7 @@ TEST_CASE("show: the same cells as CSV, JSON, Markdown and LaTeX") {
   CHECK(contains(csv, "\nEvaluation,ppl,value,7.5,0.126,1024,\"BOS, \"\"quoted\"\"\"\n"));
   CHECK(contains(csv, "\nStatistics,block_00/key,sqnr_db,inf,,,\n"));
   CHECK(contains(csv, "\nWarnings,0,note,few_tokens,,,\n"));
-  CHECK(contains(shown("markdown"), "\n## Cost\n\n| name | value |\n| --- | --- |\n"));
+  CHECK(contains(shown("markdown"), "\n## Cost\n\n| name | value |\n| --- | ---: |\n"));
   CHECK(contains(shown("latex"), "method.kv.bits & 4 \\\\\n"));
   CHECK(contains(shown("latex"), "\\caption{Evaluation. Convention: BOS, \"quoted\".}"));
   std::ostringstream out;
