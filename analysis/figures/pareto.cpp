@@ -104,7 +104,9 @@ FigureResult pareto_figure(const FigureInput& input) {
     if (Panel panel = panel_of(input, size, group); !panel.title.empty())
       result.panels.push_back(std::move(panel));
   if (result.panels.empty())
-    result.absent = "No finished quantized run has a KL divergence or a perplexity.";
+    result.absent =
+        "No finished quantized run has a KL divergence or a perplexity, and the size of what it "
+        "stores.";
   return result;
 }
 

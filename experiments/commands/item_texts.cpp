@@ -103,6 +103,9 @@ std::vector<size_t> starts_of(const std::vector<Request>& requests, size_t count
 }
 
 ItemText text_of(const Made& made, size_t first, size_t last) {
+  const Request& request = made.requests[first];
+  // A prompt to go on from has no choices.
+  if (request.generation.max_tokens > 0) return {made.tokenizer->decode(request.tokens), {}};
   ItemText text;
   std::vector<std::string> wholes;
   for (size_t i = first; i < last; ++i) {

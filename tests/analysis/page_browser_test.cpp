@@ -190,7 +190,7 @@ TEST_CASE("a page in a browser: light and dark look as the pictures that were lo
     REQUIRE(seen.width == golden.width);
     REQUIRE(seen.height == golden.height);
     INFO(shot(name).string());
-    // A row of the table or a curve is more; lines that wrap elsewhere are too.
-    CHECK(share_that_differs(seen, golden) < 0.01);
+    // All moved by a pixel: 0.0008. Without the last row of runs: 0.0012; the curves: 0.009.
+    CHECK(share_that_differs(seen, golden) < 0.001);
   }
 }
