@@ -41,6 +41,11 @@ void add_sweep_options(CLI::App& command, SweepOptions& options) {
 
 void add_only_option(CLI::App& command, SweepOptions& options) {
   command.add_option("--only", options.only, "only runs whose id matches this shell pattern");
+  command
+      .add_option_function<std::string>(
+          "--shard", [&options](const std::string& text) { options.shard = parse_shard(text); },
+          "i/n, i from 0: one of n parts of equal work, together all runs")
+      ->type_name("TEXT");
 }
 
 void add_inspect_options(CLI::App& command, std::string& model, InspectOptions& options) {

@@ -45,6 +45,10 @@ int plan_command(const SweepOptions& options, std::ostream& out) {
              "{} runs of sweep '{}', {} done; GB = 1e9 bytes, the most that a process of that "
              "run alone is expected to hold\n",
              sweep.runs.size(), sweep.file.name, done);
+  if (options.shard)
+    fmt::print(out, "shard {}/{}: {} of {} runs, {:.0f} % of the estimated work\n",
+               options.shard->index, options.shard->count, sweep.runs.size(), sweep.all,
+               100 * sweep.work_share);
   return 0;
 }
 

@@ -21,6 +21,8 @@ struct ResolvedRun {
 struct ResolvedSweep {
   SweepFile file;
   std::vector<ResolvedRun> runs;
+  size_t all = 0;         ///< runs of the sweep, `only` applied, of every shard
+  double work_share = 1;  ///< of their estimated work that `runs` are
 
   std::vector<std::filesystem::path> paths() const;
 };

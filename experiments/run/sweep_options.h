@@ -2,8 +2,11 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "experiments/config/shard.h"
 
 namespace wkvq {
 
@@ -13,6 +16,7 @@ struct SweepOptions {
   std::filesystem::path results = "results";
   std::vector<std::string> overrides;  ///< key.path=value
   std::string only;                    ///< shell pattern over run ids; empty: all
+  std::optional<Shard> shard;          ///< of the runs that `only` selects; empty: all of them
   std::filesystem::path data;          ///< published sets of the tasks
   std::string device;                  ///< overrides model.device where not empty
   bool force = false;                  ///< run again what is done
