@@ -1,6 +1,7 @@
 #include "analysis/read/damaged_runs.h"
 
 #include "core/base/files/seal.h"
+#include "core/base/hdf5/inner_path.h"
 #include "core/base/hdf5/probe.h"
 
 namespace wkvq {
@@ -23,7 +24,8 @@ void read_places(const RunSummary& run) {
 void note_damaged(std::vector<RunSummary>& runs) {
   std::vector<RunSummary*> unsealed;
   for (RunSummary& run : runs)
-    if (run.status == "done" && !check_seal(run.path)) unsealed.push_back(&run);
+    if (run.status == "done" && !hdf5::inner_path(run.path) && !check_seal(run.path))
+      unsealed.push_back(&run);
   const auto crashes = probe(unsealed.size(), [&](size_t i) { read_places(*unsealed[i]); });
   for (size_t i = 0; i < unsealed.size(); ++i) {
     if (crashes[i].empty()) continue;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "analysis/read/dotted_key.h"
+#include "analysis/read/merged_file.h"
 #include "core/base/error.h"
 #include "core/base/hdf5/probe.h"
 
@@ -45,6 +46,16 @@ RunSummary read_or_note(const fs::path& path) {
   } catch (const ConfigError& error) {
     return unreadable(path, error.what());
   }
+}
+
+/// Adds the run of `path`, or all runs of a merged file. Of one that was only found in a folder
+/// nothing is added: its runs lie there, too.
+void add_runs(const fs::path& path, bool named, std::vector<RunSummary>& runs) {
+  RunSummary run = read_or_note(path);
+  const auto merged = run.status == "unreadable" ? merged_runs(path) : std::nullopt;
+  if (!merged) return runs.push_back(std::move(run));
+  if (!named) return;
+  for (const fs::path& inner : *merged) runs.push_back(read_or_note(inner));
 }
 
 /// NaN is text here: it has no place among numbers.
@@ -120,12 +131,14 @@ std::vector<RunSummary> load_runs(const std::vector<fs::path>& paths) {
   // HDF5 crashes on some damaged files, which must not take the other runs along.
   const auto crashes = probe(files.size(), [&](size_t i) { read_run(files[i]); });
   std::vector<RunSummary> runs;
-  for (size_t i = 0; i < files.size(); ++i)
-    runs.push_back(
-        crashes[i].empty()
-            ? read_or_note(files[i])
-            : unreadable(files[i],
-                         files[i].string() + ": damaged: reading it ended with " + crashes[i]));
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (crashes[i].empty()) {
+      add_runs(files[i], std::ranges::find(paths, files[i]) != paths.end(), runs);
+    } else {
+      runs.push_back(unreadable(
+          files[i], files[i].string() + ": damaged: reading it ended with " + crashes[i]));
+    }
+  }
   const std::vector<std::string> keys = differing_keys(runs);
   std::stable_sort(runs.begin(), runs.end(), [&](const RunSummary& a, const RunSummary& b) {
     const bool broken_a = a.status == "unreadable";

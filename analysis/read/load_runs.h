@@ -8,7 +8,8 @@
 namespace wkvq {
 
 /// The run files named by `paths`: files as they are, folders with every *.h5 below them, each
-/// once. A file that cannot be read becomes a summary with status "unreadable" and the reason in
+/// once. A merged file that is named stands for all runs in it (core/base/hdf5/inner_path.h); one
+/// that is found in a folder is passed over. A file that cannot be read becomes a summary with status "unreadable" and the reason in
 /// `error`. In order of sweep, then of configuration values (setting_less), then of path;
 /// unreadable ones last. ConfigError where a path does not exist or there is no run file at all.
 std::vector<RunSummary> load_runs(const std::vector<std::filesystem::path>& paths);

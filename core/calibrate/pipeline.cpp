@@ -1,7 +1,10 @@
 #include "core/calibrate/pipeline.h"
 
+#include <fmt/format.h>
+
 #include "core/attention/masked_attention.h"
 #include "core/base/files/heap.h"
+#include "core/base/run/activity.h"
 #include "core/calibrate/packed_block.h"
 #include "core/calibrate/statistics.h"
 #include "core/calibrate/stream_check.h"
@@ -99,6 +102,10 @@ std::function<void(double)> share_of(const BlockPass& pass, int64_t layer) {
   return [&pass, layer](double share) { pass.on_share(static_cast<double>(layer) + share); };
 }
 
+void tell_block(const ModelSource& source, int64_t layer, const char* phase) {
+  tell_activity(fmt::format("block {}/{}: {}", layer + 1, source.config().layers, phase));
+}
+
 }  // namespace
 
 AttentionFunction attention_of(const KvCodec& codec, const KvViewOptions& view) {
@@ -129,6 +136,7 @@ void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& 
                          .keep_codes = pass.keep_packed,
                          .measure_errors = true,
                          .text = evaluated_text(pass)};
+    tell_block(source, layer, needs == CalibrationNeeds::kNone ? "quantizing" : "calibrating");
     method.calibrate(context, recorder);
     check_quantized_block(layer, full, block);
     if (needs != CalibrationNeeds::kNone) {
@@ -147,6 +155,7 @@ void run_blocks(ModelSource& source, Method& method, BlockPass& pass, Recorder& 
         pass.calibration->entering(layer + 1);
       pass.calibration->release_before(layer + 1);
     }
+    tell_block(source, layer, "evaluated text");
     carry_streams(source, layer, full, block, pass, recorder);
     if (pass.keep_packed) pass.packed_blocks.push_back(packed_block(block));
     drop_codes(block.weights);

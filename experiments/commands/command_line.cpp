@@ -13,15 +13,18 @@
 #include <optional>
 
 #include "analysis/read/main_figure.h"
+#include "analysis/report/first_rows.h"
 #include "analysis/report/lm_eval_json.h"
 #include "core/base/checkpoint/inspect.h"
 #include "core/base/error.h"
 #include "core/base/text/suggest.h"
 #include "core/base/text/visible_text.h"
 #include "experiments/commands/commands.h"
+#include "experiments/commands/folder_command_line.h"
 #include "experiments/commands/model_command_line.h"
 #include "experiments/commands/results_command_line.h"
 #include "experiments/commands/self_command_line.h"
+#include "experiments/commands/submit_command.h"
 #include "experiments/config/provenance.h"
 
 namespace wkvq {
@@ -69,8 +72,11 @@ void add_plan(CLI::App& app, Action& action) {
       *app.add_subcommand("plan", "list the runs of a sweep, their ids and what is done");
   add_sweep_options(command, *options);
   add_only_option(command, *options);
-  command.callback(
-      [options, &action] { action = [options] { return plan_command(*options, std::cout); }; });
+  const auto phases = std::make_shared<bool>(false);
+  command.add_flag("--phases", *phases, "also about how much work each phase of a run is");
+  command.callback([options, phases, &action] {
+    action = [options, phases] { return plan_command(*options, std::cout, *phases); };
+  });
 }
 
 void add_run(CLI::App& app, Action& action) {
@@ -79,12 +85,44 @@ void add_run(CLI::App& app, Action& action) {
   add_sweep_options(command, *options);
   add_only_option(command, *options);
   command.add_flag("--force", options->force, "run again what is done");
+  command.add_flag("--quiet", options->quiet, "no progress; failures and the counts only");
+  command.add_option("--log", options->log, "append all that is said to this file, in plain lines");
   options->main_figure = main_figure;
+  options->first_rows = first_rows;
   command.add_flag_callback(
       "--lm-eval-json", [options] { options->on_done = write_lm_eval_json; },
       "also lm-evaluation-harness's JSON beside each run file, of runs done before too");
   command.callback(
       [options, &action] { action = [options] { return run_command(*options, std::cout); }; });
+}
+
+void add_submit(CLI::App& app, Action& action) {
+  struct Options {
+    SweepOptions sweep;
+    SlurmOptions slurm;
+    bool dry_run = false;
+  };
+  const auto options = std::make_shared<Options>();
+  SlurmOptions& slurm = options->slurm;
+  CLI::App& command = *app.add_subcommand("submit", "give the runs of a sweep to a cluster");
+  add_sweep_options(command, options->sweep);
+  command.add_option("--only", options->sweep.only, "only runs whose id matches this pattern");
+  const std::string slurm_help = "to Slurm, as an array of shards that may be requeued";
+  command.add_flag("--slurm", slurm_help)->required();
+  command.add_option("--array-size", slurm.array_size, "shards; 0: one a run, at most 8")
+      ->capture_default_str();
+  command.add_option("--gpus-per-task", slurm.gpus_per_task, "GPUs of a shard; runs go to cuda")
+      ->capture_default_str();
+  command.add_option("--cpus-per-task", slurm.cpus_per_task, "cores, and threads, of a shard");
+  command.add_option("--time", slurm.time, "limit of a shard, as sbatch takes it");
+  command.add_option("--partition", slurm.partition, "Slurm's partition");
+  command.add_option("--mem", slurm.memory, "memory of a shard, as sbatch takes it");
+  command.add_flag("--dry-run", options->dry_run, "print the script, submit nothing");
+  command.callback([options, &action] {
+    action = [options] {
+      return submit_command(options->sweep, options->slurm, options->dry_run, std::cout);
+    };
+  });
 }
 
 void add_sensitivity(CLI::App& app, Action& action) {
@@ -196,8 +234,9 @@ int run_command_line(int argc, char** argv) {
   app.set_version_flag("--version", fmt::format("wkvq {} ({})", WKVQ_VERSION, git_version()));
   int64_t threads = 0;
   Action action;
-  for (const auto add : {add_plan, add_run, add_report, add_compare, add_figure, add_show,
-                         add_generate, add_pack, add_sensitivity, add_list, add_inspect, add_bench})
+  for (const auto add :
+       {add_plan, add_run, add_submit, add_status, add_merge, add_report, add_compare, add_figure,
+        add_show, add_generate, add_pack, add_sensitivity, add_list, add_inspect, add_bench})
     add(app, action);
   for (const auto add : {add_new, add_doctor, add_completion, add_man}) add(app, action);
   add_threads(app, threads);

@@ -7,9 +7,9 @@
 
 namespace wkvq {
 
-/// Lists the runs of a sweep with their ids, what is done and the estimated memory. Returns the
-/// exit code.
-int plan_command(const SweepOptions& options, std::ostream& out);
+/// Lists the runs of a sweep with their ids, what is done and the estimated memory; `phases`: and
+/// about how many multiplications each phase takes. Returns the exit code.
+int plan_command(const SweepOptions& options, std::ostream& out, bool phases = false);
 
 /// Runs what is not done yet. A failed run is recorded and the sweep goes on; returns 1 where one
 /// failed. Bad input throws ConfigError before the first run starts.

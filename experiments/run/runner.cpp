@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "core/base/files/hash.h"
 #include "core/base/files/heap.h"
+#include "core/base/run/activity.h"
 #include "core/device/torch_headers.h"
 #include "experiments/config/provenance.h"
 #include "experiments/run/calibration_text.h"
@@ -198,6 +199,7 @@ void execute_run(const RunConfig& config, Session& session, Recorder& recorder,
   for (size_t i = 0; i < prepared.size(); ++i) {
     const PreparedEvaluation& one = prepared[i];
     const auto tell = [&](double share) { work.evaluation(i, share); };
+    tell_activity(one.where());
     const std::vector<Scored> scored = answers_to(model, one, streams, i, session, tell);
     record_metrics(recorder, config, one, overlaps.empty() ? nullptr : &overlaps[i],
                    one.task().score(scored));

@@ -1,15 +1,14 @@
 #include "experiments/run/sweep_execution.h"
 
 #include <fmt/format.h>
-#include <fmt/ostream.h>
 
 #include <algorithm>
 #include <optional>
-#include <ostream>
 #include <set>
 #include <vector>
 
 #include "core/base/files/temporary_file.h"
+#include "core/base/run/activity.h"
 #include "core/base/run/progress.h"
 #include "core/base/run/run_file.h"
 #include "core/base/text/visible_text.h"
@@ -26,19 +25,19 @@ namespace {
 
 class Execution {
  public:
-  Execution(ResolvedSweep& sweep, const SweepOptions& options, Session& session, std::ostream& out)
+  Execution(ResolvedSweep& sweep, const SweepOptions& options, Session& session, SweepVoice& voice)
       : sweep_(sweep),
         options_(options),
         session_(session),
-        out_(out),
+        voice_(voice),
         states_(run_states(sweep.paths())),
-        progress_(sweep.runs.size(), ProgressSink::standard_error()) {
+        progress_(sweep.runs.size(), voice.sinks()) {
     announce();
   }
 
   void run(RunCounts& counts) {
     RunQueue queue(sweep_.paths(), states_, options_.force,
-                   [&](const std::string& line) { out_ << line << std::endl; });
+                   [&](const std::string& line) { voice_.say(line); });
     while (const auto turn = queue.next()) {
       ResolvedRun& run = sweep_.runs[turn->index];
       if (turn->kind == TurnKind::kFailedElsewhere) {
@@ -71,9 +70,9 @@ class Execution {
       progress_.expect(i, estimated_work(config, session_, prepare_evaluations(config, session_)));
     }
     if (coming == 0) return;
-    fmt::print(out_, "sweep {}: {} runs, {} to do\n", sweep_.file.name, sweep_.runs.size(), coming);
-    for (const std::string& model : models) fmt::print(out_, "model {}\n", visible_text(model));
-    out_.flush();
+    voice_.say(
+        fmt::format("sweep {}: {} runs, {} to do", sweep_.file.name, sweep_.runs.size(), coming));
+    for (const std::string& model : models) voice_.say("model " + visible_text(model));
   }
 
   void done(const ResolvedRun& run) const {
@@ -82,26 +81,27 @@ class Execution {
 
   void failed(const ResolvedRun& run, const std::string& error, RunCounts& counts) {
     ++counts.failed;
-    out_ << "failed: " << run.id << ": " << visible_text(error) << std::endl;
+    voice_.tell("failed: " + run.id + ": " + visible_text(error));
   }
 
   /// Executes the run of a turn that is ours. Returns the error, empty where there was none;
   /// nothing where another process has taken the run over.
   std::optional<std::string> execute(const Turn& turn, RunQueue& queue) {
     ResolvedRun& run = sweep_.runs[turn.index];
-    if (!turn.why.empty()) warn(turn.why + "; the run is done again");
+    if (!turn.why.empty()) voice_.warn(turn.why + "; the run is done again");
     std::vector<std::string> warnings = run_warnings(run.config, session_);
     // Once a sweep, before the bar of the run that meets it first.
     for (const std::string& warning : warnings)
-      if (told_.insert(warning).second) warn(warning);
+      if (told_.insert(warning).second) voice_.warn(warning);
     const size_t before = warnings.size();
+    tell_activity("preparing");
     progress_.begin(turn.index, run.id);
     const auto error = write(run, queue, warnings);
     progress_.end(!error                 ? "taken over by another process"
                   : !error->empty()      ? "failed"
                   : options_.main_figure ? options_.main_figure(run.path)
                                          : "done");
-    for (size_t i = before; i < warnings.size(); ++i) warn(run.id + ": " + warnings[i]);
+    for (size_t i = before; i < warnings.size(); ++i) voice_.warn(run.id + ": " + warnings[i]);
     return error;
   }
 
@@ -119,7 +119,7 @@ class Execution {
     try {
       execute_run(
           run.config, session_, errors,
-          [&](double share) { progress_.reach(share, errors.note()); }, &learned);
+          [&](double share) { progress_.reach(share, note_of(errors)); }, &learned);
     } catch (const std::exception& error) {
       failure = failure_text(error);
     }
@@ -135,14 +135,16 @@ class Execution {
     return std::string();
   }
 
-  static void warn(const std::string& text) {
-    fmt::print(stderr, "wkvq: warning: {}\n", visible_text(text));
+  /// What the run is doing, and the errors that it has left so far.
+  static std::string note_of(const ErrorWatch& errors) {
+    const std::string doing = activity(), seen = errors.note();
+    return doing.empty() || seen.empty() ? doing + seen : doing + "; " + seen;
   }
 
   ResolvedSweep& sweep_;
   const SweepOptions& options_;
   Session& session_;
-  std::ostream& out_;
+  SweepVoice& voice_;
   std::vector<RunState> states_;
   SweepProgress progress_;
   std::set<std::string> told_;
@@ -157,8 +159,8 @@ std::string RunCounts::text() const {
 }
 
 void execute_sweep(ResolvedSweep& sweep, const SweepOptions& options, Session& session,
-                   RunCounts& counts, std::ostream& out) {
-  Execution(sweep, options, session, out).run(counts);
+                   RunCounts& counts, SweepVoice& voice) {
+  Execution(sweep, options, session, voice).run(counts);
 }
 
 }  // namespace wkvq

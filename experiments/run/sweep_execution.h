@@ -1,10 +1,10 @@
 #pragma once
 
 #include <cstddef>
-#include <iosfwd>
 #include <string>
 
 #include "experiments/run/resolved_sweep.h"
+#include "experiments/run/sweep_voice.h"
 
 namespace wkvq {
 
@@ -18,9 +18,8 @@ struct RunCounts {
 };
 
 /// Runs every run of `sweep` that is not done, or waits until another process has done it, and
-/// counts in `counts`. Progress and warnings go to stderr, failures to `out`. WriteError where the
-/// disk takes no results.
+/// counts in `counts`. WriteError where the disk takes no results.
 void execute_sweep(ResolvedSweep& sweep, const SweepOptions& options, Session& session,
-                   RunCounts& counts, std::ostream& out);
+                   RunCounts& counts, SweepVoice& voice);
 
 }  // namespace wkvq

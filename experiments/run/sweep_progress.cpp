@@ -15,32 +15,43 @@ void SweepProgress::begin(size_t place, const std::string& id) {
   // A run that another process had taken over may come a second time.
   const auto coming = coming_.extract(place);
   work_ = coming ? coming.mapped().total(first_) : 0;
+  trains_ = coming && coming.mapped().trains;
   first_ = false;
   label_ = fmt::format("[{}/{}] {}", place + 1, runs_, id);
-  progress_.emplace(label_, Progress::Shares{}, sink_);
+  for (const ProgressSink& sink : sinks_) bars_.emplace_back(label_, Progress::Shares{}, sink);
 }
 
 void SweepProgress::reach(double share, const std::string& note) {
   const std::string left = remaining(share);
-  progress_->reach(share, note.empty() || left.empty() ? note + left : note + ", " + left);
+  for (Progress& bar : bars_) bar.reach(share, note, left);
 }
 
 void SweepProgress::end(const std::string& outcome) {
-  const double seconds = progress_->elapsed();
-  progress_->finish(fmt::format("{}  {}  {}", label_, clock_text(seconds), outcome));
-  progress_.reset();
-  done_work_ += work_;
-  done_seconds_ += seconds;
+  const double seconds = elapsed();
+  for (Progress& bar : bars_)
+    bar.finish(fmt::format("{}  {}  {}", label_, clock_text(seconds), outcome));
+  bars_.clear();
+  done_[trains_].work += work_;
+  done_[trains_].seconds += seconds;
 }
 
 std::string SweepProgress::remaining(double share) const {
-  double left = 0;
-  for (const auto& [place, work] : coming_) left += work.total(false);
-  const double now = share * work_;
-  if (left == 0 || done_work_ + now == 0) return {};
-  const double seconds_each = (done_seconds_ + progress_->elapsed()) / (done_work_ + now);
-  left += work_ - now;
-  return fmt::format("sweep: about {} left", clock_text(left * seconds_each));
+  std::array<Done, 2> known = done_;
+  std::array<double, 2> left{};
+  known[trains_].work += share * work_;
+  known[trains_].seconds += elapsed();
+  for (const auto& [place, work] : coming_) left[work.trains] += work.total(false);
+  const double done = known[0].work + known[1].work;
+  if (left[0] + left[1] == 0 || done == 0) return {};
+  left[trains_] += (1 - share) * work_;
+  double seconds = 0;
+  for (const size_t kind : {0, 1}) {
+    // Until one of a kind has begun, it is taken to be as fast as the other kind.
+    const Done& measured = known[kind].work > 0 ? known[kind] : known[1 - kind];
+    seconds += left[kind] * measured.seconds / measured.work;
+  }
+  return fmt::format("sweep: {:.0f} %, about {} left", 100 * done / (done + left[0] + left[1]),
+                     clock_text(seconds));
 }
 
 std::string model_line(const ModelOptions& options, Session& session) {

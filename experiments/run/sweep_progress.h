@@ -1,20 +1,23 @@
 #pragma once
 
+#include <array>
+#include <list>
 #include <map>
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "core/base/run/progress.h"
 #include "experiments/run/work.h"
 
 namespace wkvq {
 
-/// Tells how far a sweep is: "[3/12] run id 45 % ...", with the time that the run and all runs
-/// after it take, by the work that they are.
+/// Tells how far a sweep is: "[3/12] run id 45 % ...", and how much of the sweep is done and left,
+/// by the work that its runs are. What a unit of work takes is measured apart for runs that train.
 class SweepProgress {
  public:
-  /// `runs`: how many there are, those done before included.
-  SweepProgress(size_t runs, ProgressSink sink) : runs_(runs), sink_(std::move(sink)) {}
+  /// `runs`: how many there are, those done before included. All `sinks` are told the same.
+  SweepProgress(size_t runs, std::vector<ProgressSink> sinks)
+      : runs_(runs), sinks_(std::move(sinks)) {}
 
   /// A run to come: its place among all (from 0) and what it has to do.
   void expect(size_t place, RunWork work);
@@ -28,16 +31,22 @@ class SweepProgress {
   void skip(size_t place) { coming_.erase(place); }
 
  private:
+  struct Done {
+    double work = 0, seconds = 0;
+  };
+
   std::string remaining(double share) const;
+  double elapsed() const { return bars_.empty() ? 0 : bars_.front().elapsed(); }
 
   size_t runs_;
-  ProgressSink sink_;
+  std::vector<ProgressSink> sinks_;
   std::map<size_t, RunWork> coming_;  ///< by place
-  bool first_ = true;  ///< nothing was begun: the next run carries full precision on, too
-  double work_ = 0;    ///< of the run under way
+  bool first_ = true;    ///< nothing was begun: the next run carries full precision on, too
+  bool trains_ = false;  ///< the run under way
+  double work_ = 0;      ///< of it
   std::string label_;
-  std::optional<Progress> progress_;
-  double done_work_ = 0, done_seconds_ = 0;
+  std::list<Progress> bars_;
+  std::array<Done, 2> done_;  ///< of runs that train not, and of those that do
 };
 
 /// "datasets/mini: 6 blocks, 4.7 M parameters, float32 on cpu, 2 threads".

@@ -60,7 +60,7 @@ double RunWork::total(bool with_reference) const {
 RunWork estimated_work(const RunConfig& config, Session& session,
                        const std::vector<PreparedEvaluation>& prepared) {
   const ModelConfig& m = session.model(config.model).checkpoint->config();
-  RunWork work{.layers = m.layers};
+  RunWork work{.layers = m.layers, .trains = config.method->trains()};
   work.calibration = kRounding * static_cast<double>(weight_elements(m));
   if (config.calibration) {
     const auto length = static_cast<double>(config.calibration->length);

@@ -12,6 +12,7 @@ namespace wkvq {
 /// Only ratios matter.
 struct RunWork {
   int64_t layers = 0;
+  bool trains = false;              ///< its estimate is another's: parameters are trained
   double calibration = 0;           ///< of one block
   double streams = 0;               ///< through one block, quantized
   double reference = 0;             ///< through one block, in full precision; once a sweep

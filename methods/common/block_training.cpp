@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/attention/masked_attention.h"
+#include "core/base/run/activity.h"
 #include "core/calibrate/pipeline.h"
 #include "core/device/finite.h"
 #include "core/device/torch_headers.h"
@@ -120,10 +121,9 @@ void restore(const TrainableBlock& block, const std::vector<at::Tensor>& kept) {
 /// The optimizer with its schedule of rates.
 class Schedule {
  public:
-  /// `on_share` is told which share of the steps is done; it may be empty.
-  Schedule(const TrainableBlock& block, const TrainingOptions& options, int64_t steps,
-           double factor, const std::function<void(double)>& on_share)
-      : options_(options), on_share_(on_share), steps_(steps) {
+  Schedule(const BlockContext& context, const TrainableBlock& block, const TrainingOptions& options,
+           int64_t steps, double factor)
+      : context_(context), options_(options), steps_(steps) {
     std::vector<torch::optim::OptimizerParamGroup> groups;
     for (const TrainableBlock::Group& group : block.groups()) {
       rates_.push_back(group.rate * factor);
@@ -134,7 +134,8 @@ class Schedule {
         groups, torch::optim::AdamWOptions(0).weight_decay(0));
   }
 
-  void step() {
+  /// `loss`: of the last batch, for those who look on.
+  void step(int64_t epoch, double loss) {
     const double at = static_cast<double>(done_++), all = static_cast<double>(steps_);
     double share = options_.decay == RateDecay::kLinear ? 1 - at / all : 1.0;
     if (options_.warmup > 0) share *= std::min(1.0, (at + 1) / (options_.warmup * all));
@@ -142,12 +143,14 @@ class Schedule {
       optimizer_->param_groups()[i].options().set_lr(rates_[i] * share);
     optimizer_->step();
     optimizer_->zero_grad();
-    if (on_share_) on_share_(static_cast<double>(done_) / all);
+    tell_activity(fmt::format("block {}/{}: training, epoch {}/{}, loss {:.4g}", context_.layer + 1,
+                              context_.model.layers, epoch + 1, options_.epochs, loss));
+    if (context_.on_share) context_.on_share(static_cast<double>(done_) / all);
   }
 
  private:
+  const BlockContext& context_;
   const TrainingOptions& options_;
-  const std::function<void(double)>& on_share_;
   int64_t steps_, done_ = 0;
   std::vector<double> rates_;
   std::unique_ptr<torch::optim::AdamW> optimizer_;
@@ -163,10 +166,15 @@ std::vector<int64_t> shuffled(int64_t count, int64_t seed, int64_t layer, int64_
   return {data, data + count};
 }
 
+struct Epoch {
+  int64_t number = 0;
+  std::vector<int64_t> order;  ///< of the samples
+};
+
 /// One epoch; the mean loss, not finite where training has to be stopped.
 double run_epoch(const Objective& objective, const TrainableBlock& block,
-                 const TrainingOptions& options, const std::vector<int64_t>& order,
-                 Schedule& schedule) {
+                 const TrainingOptions& options, const Epoch& epoch, Schedule& schedule) {
+  const std::vector<int64_t>& order = epoch.order;
   double sum = 0;
   int64_t pending = 0;
   for (size_t first = 0; first < order.size(); first += static_cast<size_t>(options.batch)) {
@@ -179,7 +187,7 @@ double run_epoch(const Objective& objective, const TrainableBlock& block,
     sum += value * static_cast<double>(chosen.size());
     (loss / static_cast<double>(options.accumulate)).backward();
     if (++pending == options.accumulate || last == order.size()) {
-      schedule.step();
+      schedule.step(epoch.number, value);
       pending = 0;
     }
   }
@@ -194,14 +202,14 @@ int64_t steps_of(const Objective& objective, const TrainingOptions& options) {
 /// All epochs at `factor` times the rates; false where a loss was not finite.
 bool run_epochs(const BlockContext& context, const Objective& objective, TrainableBlock& block,
                 const TrainingOptions& options, double factor, TrainingReport& report) {
-  Schedule schedule(block, options, steps_of(objective, options), factor, context.on_share);
+  Schedule schedule(context, block, options, steps_of(objective, options), factor);
   std::vector<at::Tensor> best = snapshot(block);
   double lowest = report.first;
   report.loss.clear();
   for (int64_t epoch = 0; epoch < options.epochs; ++epoch) {
     std::vector<at::Tensor> before = snapshot(block);
-    const auto order = shuffled(objective.count(), options.seed, context.layer, epoch);
-    const double mean = run_epoch(objective, block, options, order, schedule);
+    const Epoch samples{epoch, shuffled(objective.count(), options.seed, context.layer, epoch)};
+    const double mean = run_epoch(objective, block, options, samples, schedule);
     if (!std::isfinite(mean)) {
       restore(block, best);
       report.events.push_back(

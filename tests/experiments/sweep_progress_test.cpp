@@ -23,7 +23,7 @@ RunWork work(double blocks, double evaluation, double reference = 0) {
 TEST_CASE("sweep progress: place among all runs, and time by work that is left") {
   std::ostringstream out;
   double now = 0;
-  SweepProgress progress(12, {.out = &out, .seconds = [&now] { return now; }});
+  SweepProgress progress(12, {{.out = &out, .seconds = [&now] { return now; }}});
   progress.expect(2, work(10, 10, 20));  // 40, full precision included
   progress.expect(3, work(10, 10, 20));  // 20: full precision is there
   progress.expect(11, work(20, 20, 20));
@@ -42,10 +42,10 @@ TEST_CASE("sweep progress: place among all runs, and time by work that is left")
   progress.end("kl 0.25");
   CHECK(out.str() ==
         "[3/12] a 0 % 0:00\n"
-        "[3/12] a 25 % 0:10 (about 0:30 left)  sweep: about 1:30 left\n"
+        "[3/12] a 25 % 0:10 (about 0:30 left)  sweep: 10 %, about 1:30 left\n"
         "[3/12] a  0:40  kl 0.5\n"
         "[4/12] b 0 % 0:00\n"
-        "[4/12] b 50 % 0:10 (about 0:10 left)  sweep: about 0:50 left\n"
+        "[4/12] b 50 % 0:10 (about 0:10 left)  sweep: 50 %, about 0:50 left\n"
         "[4/12] b  0:10  failed\n"
         "[12/12] c 0 % 0:00\n"
         "[12/12] c 25 % 0:10 (about 0:30 left)\n"
@@ -55,7 +55,7 @@ TEST_CASE("sweep progress: place among all runs, and time by work that is left")
 TEST_CASE("sweep progress: runs that others did meanwhile are left out") {
   std::ostringstream out;
   double now = 0;
-  SweepProgress progress(3, {.out = &out, .seconds = [&now] { return now; }});
+  SweepProgress progress(3, {{.out = &out, .seconds = [&now] { return now; }}});
   for (const size_t place : {size_t{0}, size_t{1}, size_t{2}}) progress.expect(place, work(10, 10));
   progress.skip(0);
   progress.begin(1, "b");
@@ -64,8 +64,42 @@ TEST_CASE("sweep progress: runs that others did meanwhile are left out") {
   progress.end("done");
   CHECK(out.str() ==
         "[2/3] b 0 % 0:00\n"
-        "[2/3] b 50 % 0:10 (about 0:10 left)  sweep: about 0:30 left\n"
+        "[2/3] b 50 % 0:10 (about 0:10 left)  sweep: 25 %, about 0:30 left\n"
         "[2/3] b  0:10  done\n");
+}
+
+TEST_CASE("sweep progress: runs that train have a pace of their own, and each sink its lines") {
+  std::ostringstream terminal, log;
+  double now = 0;
+  const auto seconds = [&now] { return now; };
+  {
+    SweepProgress progress(4,
+                           {{.out = &terminal, .terminal = true, .columns = 60, .seconds = seconds},
+                            {.out = &log, .seconds = seconds}});
+    RunWork training = work(80, 20);
+    training.trains = true;
+    progress.expect(0, work(80, 20));
+    progress.expect(1, work(80, 20));
+    progress.expect(2, training);
+    progress.expect(3, training);
+    progress.begin(0, "a");
+    now = 10;
+    progress.end("done");  // 0.1 s a unit
+    progress.begin(2, "t");
+    now = 60;
+    // 50 of 100 in 50 s: 50 s of it are left, 100 s of the other one that trains, 10 s of b.
+    progress.reach(0.5, "block 1/1: training, epoch 1/2, loss 0.5");
+    progress.end("done");
+  }
+  CHECK(log.str() ==
+        "[1/4] a 0 % 0:00\n[1/4] a  0:10  done\n[3/4] t 0 % 0:00\n"
+        "[3/4] t 50 % 0:50 (about 0:50 left)  block 1/1: training, epoch 1/2, loss 0.5, "
+        "sweep: 38 %, about 2:40 left\n[3/4] t  0:50  done\n");
+  // Two lines, the second below the first, gone at the end.
+  CHECK(
+      terminal.str().ends_with("\r[3/4] t 50 % 0:50 (about 0:50 left)  block 1/1: training, "
+                               "\nsweep: 38 %, about 2:40 left\r\x1b[A\r[3/4] t  0:50  done" +
+                               std::string(39, ' ') + "\x1b[J\n"));
 }
 
 TEST_CASE("work: blocks, the calibration within one, and evaluations add up to all of it") {

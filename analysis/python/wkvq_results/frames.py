@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .read import PathLike, Run, arrays, finished, rows
+from .read import PathLike, Run, _open, arrays, finished, rows
 
 if TYPE_CHECKING:
     import pandas
@@ -17,7 +17,7 @@ def frame(folder: PathLike) -> "pandas.DataFrame":
     Parameters
     ----------
     folder
-        Searched for run files with all folders below it.
+        Searched for run files with all folders below it; or one merged file (`wkvq merge`).
 
     Returns
     -------
@@ -35,6 +35,25 @@ def frame(folder: PathLike) -> "pandas.DataFrame":
         for name, evaluation in run["evaluation"].items():
             table.append({**facts, "evaluation": name, **evaluation})
     return pandas.DataFrame(table)
+
+
+def index_frame(path: PathLike) -> "pandas.DataFrame":
+    """The index of a merged file: one row per evaluation, read at once.
+
+    Parameters
+    ----------
+    path
+        A file of `wkvq merge`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `run_id`, `sweep`, `evaluation`, `metric`, `value`, `stderr`, `n`, `kv_mode`, `convention`, `dataset`, `task`,
+        and as text every setting that differs between the runs.
+    """
+    import pandas
+
+    return pandas.DataFrame(arrays(path, "index"))
 
 
 def rows_frame(path: PathLike, evaluation: str) -> "pandas.DataFrame":
@@ -118,12 +137,11 @@ def channels(path: PathLike, side: str) -> "xarray.Dataset":
     xarray.Dataset
         `min`, `max`, `mean` and `std` over `block` and `channel` (kv head by kv head).
     """
-    import h5py
     import xarray
 
     if side not in ("key", "value"):
         raise ValueError(f"side {side!r}; expected 'key' or 'value'")
-    with h5py.File(path, "r") as file:
+    with _open(path) as file:
         blocks = sorted(name for name, group in file.get("statistics", {}).items() if side in group)
     if not blocks:
         raise ValueError(f"{path}: no statistics of {side}")

@@ -2,6 +2,8 @@
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -10,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 SCHEMA = "wkvq-run-1"
+MERGED_SCHEMA = "wkvq-merged-1"
 
 PathLike = str | os.PathLike[str]
 Scalar = str | int | float
@@ -50,13 +53,25 @@ def _column(dataset: h5py.Dataset) -> npt.NDArray[Any]:
     return np.asarray(dataset.asstr()[:] if h5py.check_string_dtype(dataset.dtype) else dataset[()])
 
 
+@contextmanager
+def _open(path: PathLike) -> Iterator[h5py.Group]:
+    """The groups of a run: of a file, or of a run in a merged file, named as if that were a folder."""
+    inner = Path(path)
+    if inner.parent.is_file():
+        with h5py.File(inner.parent, "r") as file:
+            yield file["runs"][inner.name]
+    else:
+        with h5py.File(path, "r") as file:
+            yield file
+
+
 def load(path: PathLike) -> Run:
     """One run without its raw rows.
 
     Parameters
     ----------
     path
-        A run file (`results/<sweep>/<run id>.h5`).
+        A run file (`results/<sweep>/<run id>.h5`), or a run in a merged one (`all.h5/<run id>`).
 
     Returns
     -------
@@ -70,7 +85,7 @@ def load(path: PathLike) -> Run:
     OSError
         It cannot be read.
     """
-    with h5py.File(path, "r") as file:
+    with _open(path) as file:
         run = _attributes(file)
         if run.get("schema") != SCHEMA:
             raise ValueError(f"{path}: schema {run.get('schema')!r}; expected {SCHEMA!r}")
@@ -101,7 +116,7 @@ def rows(path: PathLike, evaluation: str) -> Columns:
     dict of str to ndarray, shape (rows,)
         One array per column, all of equal length. `pandas.DataFrame(rows(...))` works.
     """
-    with h5py.File(path, "r") as file:
+    with _open(path) as file:
         group = file["evaluation"][evaluation]
         return {name: _column(data) for name, data in group.items() if data.ndim == 1}
 
@@ -116,19 +131,34 @@ def arrays(path: PathLike, group: str) -> Columns:
     group
         Its place in the file, e.g. `statistics/block_00/key` or `calibration/block_00/parameters`.
     """
-    with h5py.File(path, "r") as file:
+    with _open(path) as file:
         return {
             name: _column(data) for name, data in file[group].items() if isinstance(data, h5py.Dataset)
         }
 
 
-def runs(folder: PathLike) -> list[Run]:
-    """Every run below a folder, in the order of their paths.
+def _merged(path: Path) -> list[Path] | None:
+    """The runs in a merged file; None where it is another."""
+    try:
+        with h5py.File(path, "r") as file:
+            return [path / name for name in file["runs"]] if file.attrs.get("schema") == MERGED_SCHEMA else None
+    except OSError:
+        return None
 
-    A file that cannot be read is warned about and left out.
+
+def runs(folder: PathLike) -> list[Run]:
+    """Every run below a folder, or in a merged file (`wkvq merge`), in the order of their paths.
+
+    A file that cannot be read is warned about and left out. Merged files below a folder are passed over: their runs
+    lie there, too.
     """
+    root = Path(folder)
+    if root.is_file():
+        paths = _merged(root) or [root]
+    else:
+        paths = [path for path in sorted(root.rglob("*.h5")) if _merged(path) is None]
     found = []
-    for path in sorted(Path(folder).rglob("*.h5")):
+    for path in paths:
         try:
             found.append(load(path))
         except (OSError, KeyError, ValueError, RuntimeError) as error:
@@ -137,5 +167,5 @@ def runs(folder: PathLike) -> list[Run]:
 
 
 def finished(folder: PathLike) -> list[Run]:
-    """Every run below a folder that is done."""
+    """Every run below a folder, or in a merged file, that is done."""
     return [run for run in runs(folder) if run["status"] == "done"]

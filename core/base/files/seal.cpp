@@ -1,6 +1,9 @@
 #include "core/base/files/seal.h"
 
+#include <sys/stat.h>
+
 #include <fstream>
+#include <map>
 #include <vector>
 
 #include "core/base/error.h"
@@ -45,6 +48,23 @@ bool check_seal(const std::filesystem::path& path) {
   if (seal != seal_text(bytes, hasher.hex()))
     config_error("{}: damaged: its content is not what was written", path.string());
   return true;
+}
+
+bool check_seal_once(const std::filesystem::path& path) {
+  struct Seen {
+    uint64_t inode;
+    int64_t bytes, seconds, nanoseconds;
+    bool operator==(const Seen&) const = default;
+  };
+  static std::map<std::filesystem::path, std::pair<Seen, bool>> known;
+  struct stat found {};
+  if (::stat(path.c_str(), &found) != 0) return check_seal(path);
+  const Seen now{found.st_ino, found.st_size, found.st_mtim.tv_sec, found.st_mtim.tv_nsec};
+  const auto before = known.find(path);
+  if (before != known.end() && before->second.first == now) return before->second.second;
+  const bool sealed = check_seal(path);
+  known[path] = {now, sealed};
+  return sealed;
 }
 
 }  // namespace wkvq

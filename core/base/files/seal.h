@@ -19,4 +19,8 @@ std::string seal_of(const void* content, size_t bytes);
 /// in neither way, or its content is not what was sealed.
 bool check_seal(const std::filesystem::path& path);
 
+/// The same for a file that is opened many times: its content is looked at once, and again where
+/// it has another inode, size or time. Not from several threads at once.
+bool check_seal_once(const std::filesystem::path& path);
+
 }  // namespace wkvq

@@ -27,6 +27,9 @@ class Writer {
   void attribute(const std::string& group, const std::string& name, const AttributeValue& value);
   void column(const std::string& group, const std::string& name, const Column& values);
   void array(const std::string& group, const std::string& name, const Array& values);
+  /// Everything in HDF5 file `source`, or in a run of a merged one, becomes group `group`, bit for
+  /// bit; `group` must not exist, and `source` must be undamaged (Reader says so).
+  void copy(const std::filesystem::path& source, const std::string& group);
   /// Makes `path` appear with a seal (core/base/files/seal.h), whole or not at all, in place of an older
   /// file. WriteError where the disk does not take it. Without it nothing is written.
   void close();
@@ -46,6 +49,8 @@ class Writer {
 
 /// Reads a file that may come from anywhere: its seal, types, shapes and sizes are checked before
 /// memory is taken, links to other files are not followed, and whatever is wrong is a ConfigError.
+/// "FILE.h5/RUN", with FILE.h5 a file, is run RUN in a merged file (InnerPath): groups are those
+/// below it.
 class Reader {
  public:
   explicit Reader(std::filesystem::path path);
@@ -69,6 +74,7 @@ class Reader {
   Handle open(const std::string& group, const std::string& name, H5O_type_t type) const;
 
   std::filesystem::path path_;
+  std::string root_;  ///< group that paths begin at; empty: the file's own
   Handle file_;
 };
 

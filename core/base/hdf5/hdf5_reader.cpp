@@ -5,6 +5,7 @@
 #include "core/base/files/seal.h"
 #include "core/base/hdf5/hdf5.h"
 #include "core/base/hdf5/hdf5_values.h"
+#include "core/base/hdf5/inner_path.h"
 
 namespace wkvq::hdf5 {
 namespace {
@@ -23,19 +24,27 @@ herr_t collect_attribute(hid_t, const char* name, const H5A_info_t*, void* names
 
 Reader::Reader(std::filesystem::path path) : path_(std::move(path)) {
   silence_errors();
-  require_regular_file(path_);
-  check_seal(path_);
+  const auto inner = inner_path(path_);
+  const std::filesystem::path& file = inner ? inner->file : path_;
+  require_regular_file(file);
+  if (!inner) {
+    check_seal(file);
+  } else {
+    root_ = inner->group();
+    check_seal_once(file);
+  }
   Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   // A file that has its name never changes: no lock is needed, and some file systems have none.
   H5Pset_file_locking(access, false, true);
   file_ = Handle(
-      checked(H5Fopen(path_.c_str(), H5F_ACC_RDONLY, access), path_, "not a readable HDF5 file"),
+      checked(H5Fopen(file.c_str(), H5F_ACC_RDONLY, access), path_, "not a readable HDF5 file"),
       H5Fclose);
+  if (inner && !has_group("/")) config_error("{}: no run '{}'", file.string(), inner->run);
 }
 
 Handle Reader::open(const std::string& group, const std::string& name, H5O_type_t type) const {
   Handle current(checked(H5Oopen(file_, "/", H5P_DEFAULT), path_, "no root group"), H5Oclose);
-  std::istringstream parts(group + "/" + name);
+  std::istringstream parts(root_ + "/" + group + "/" + name);
   for (std::string part; std::getline(parts, part, '/');) {
     if (part.empty()) continue;
     H5L_info_t link;

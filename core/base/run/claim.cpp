@@ -5,13 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
+#include <ctime>
 #include <utility>
 #include <vector>
 
 #include "core/base/error.h"
 #include "core/base/files/temporary_file.h"
+#include "core/base/run/activity.h"
 
 namespace wkvq {
 namespace {
@@ -19,60 +20,18 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kAttempts = 3;
-constexpr const char* kExtension = ".claim";
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  operator int() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 fs::path claim_of(const fs::path& target) {
-  return target.string() + kExtension;
+  return target.string() + kClaimExtension;
 }
-
-/// A claim as it lies in the folder.
-struct Standing {
-  std::string token;  ///< empty where it is none of ours, or not yet written
-  int64_t time = 0;   ///< seconds, by the file system
-};
 
 int64_t time_of(const struct stat& file) {
   return file.st_mtim.tv_sec;
 }
 
-/// Nothing where there is none.
-std::optional<Standing> read_claim(const fs::path& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
-  struct stat found {};
-  if (file < 0 && errno == ENOENT) return std::nullopt;
-  if (file < 0 || ::fstat(file, &found) != 0 || !S_ISREG(found.st_mode))
-    config_error("{}: not a claim; expected a file of wkvq, or none", path.string());
-  std::array<char, 256> bytes;
-  const ssize_t count = ::read(file, bytes.data(), bytes.size());
-  std::string token(bytes.data(), static_cast<size_t>(std::max<ssize_t>(count, 0)));
-  token.resize(std::min(token.find('\n'), token.size()));
-  return Standing{std::move(token), time_of(found)};
-}
-
-bool is_void(const Standing& claim, int64_t now) {
-  const auto owner = Owner::parse(claim.token);
-  const Life life = owner ? life_of(*owner) : Life::kUnknown;
-  return life == Life::kDead || (life == Life::kUnknown && now - claim.time > kSilence.count());
-}
-
 /// Removes a claim that is void, in the turn that "<claim>.break" gives: two that found it void
 /// must not remove what the faster one has put in its place.
-void remove_void(const fs::path& path, const Standing& seen, int64_t now) {
+void remove_void(const fs::path& path, const ClaimFile& seen, int64_t now) {
   const fs::path turn = path.string() + ".break";
   const Descriptor ours(::open(turn.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   struct stat found {};
@@ -86,23 +45,23 @@ void remove_void(const fs::path& path, const Standing& seen, int64_t now) {
   ::unlink(turn.c_str());
 }
 
-void write_token(int file, const fs::path& path, const std::string& token) {
-  const std::string text = token + "\n";
+void write_text(int file, const fs::path& path, const std::string& text) {
   errno = 0;
   if (::write(file, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
     write_failed(path, "cannot be written", errno == 0 ? ENOSPC : errno);
 }
 
-/// A file with the token under a name of its own, for link(2).
+/// A file with the claim's text under a name of its own, for link(2).
 class Candidate {
  public:
-  Candidate(const fs::path& claim, const std::string& token)
-      : path_(claim.string() + "." + token + ".tmp"),
+  Candidate(const fs::path& claim, const ClaimFile& content)
+      : path_(claim.string() + "." + content.token + ".tmp"),
+        text_(content.text()),
         interrupt_(path_),
         file_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) {
     if (file_ < 0) write_failed(claim, "cannot be written", errno);
     try {
-      write_token(file_, claim, token);
+      write_text(file_, claim, text_);
     } catch (...) {
       ::unlink(path_.c_str());
       throw;
@@ -120,7 +79,7 @@ class Candidate {
   }
 
   /// The open claim; negative where another one stands in its place.
-  int put(const fs::path& claim, const std::string& token) {
+  int put(const fs::path& claim) {
     struct stat found {};
     if (::link(path_.c_str(), claim.c_str()) == 0) return file_.release();
     const int error = errno;
@@ -131,12 +90,13 @@ class Candidate {
     Descriptor made(::open(claim.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (made < 0 && errno == EEXIST) return -1;
     if (made < 0) write_failed(claim, "cannot be written", errno);
-    write_token(made, claim, token);
+    write_text(made, claim, text_);
     return made.release();
   }
 
  private:
   fs::path path_;
+  std::string text_;
   RemovedOnInterrupt interrupt_;
   Descriptor file_;
 };
@@ -147,10 +107,9 @@ std::unique_ptr<Claim> Claim::take(const fs::path& target) {
   const fs::path path = claim_of(target);
   // Before it is made, so that an interrupt just then removes it.
   std::unique_ptr<Claim> claim(new Claim(path, Owner::self()));
-  const std::string token = claim->owner_.token();
-  Candidate candidate(path, token);
+  Candidate candidate(path, claim->content());
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    if (const int file = candidate.put(path, token); file >= 0) {
+    if (const int file = candidate.put(path); file >= 0) {
       claim->begin(file);
       return claim;
     }
@@ -163,7 +122,10 @@ std::unique_ptr<Claim> Claim::take(const fs::path& target) {
 }
 
 Claim::Claim(fs::path path, Owner owner)
-    : path_(std::move(path)), owner_(std::move(owner)), interrupt_(path_, owner_.token()) {}
+    : path_(std::move(path)),
+      owner_(std::move(owner)),
+      since_(std::time(nullptr)),
+      interrupt_(path_, owner_.token()) {}
 
 void Claim::begin(int descriptor) {
   descriptor_ = descriptor;
@@ -190,7 +152,16 @@ Claim::~Claim() {
 void Claim::beat() {
   std::unique_lock lock(mutex_);
   // Through the open file: a claim that another owner has put in its place is not renewed.
-  while (!ended_.wait_for(lock, kBeat, [this] { return end_; })) ::futimens(descriptor_, nullptr);
+  while (!ended_.wait_for(lock, kBeat, [this] { return end_; })) {
+    const std::string text = content().text();
+    // In its place, so that a full disk takes it; the time is what counts.
+    [[maybe_unused]] const ssize_t written = ::pwrite(descriptor_, text.data(), text.size(), 0);
+    ::futimens(descriptor_, nullptr);
+  }
+}
+
+ClaimFile Claim::content() const {
+  return {.token = owner_.token(), .since = since_, .doing = activity()};
 }
 
 bool Claim::lost() const {
@@ -216,7 +187,7 @@ void clean_folder(const fs::path& folder) noexcept {
     std::vector<fs::path> claimed;
     std::error_code error;
     for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-      if (it->path().extension() == kExtension) claimed.push_back(it->path());
+      if (it->path().extension() == kClaimExtension) claimed.push_back(it->path());
     // A claim that can be taken was void; it goes as ours does.
     for (fs::path& path : claimed) Claim::take(path.replace_extension());
   } catch (const std::exception&) {

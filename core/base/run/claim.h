@@ -10,13 +10,14 @@
 
 #include "core/base/files/interrupt.h"
 #include "core/base/files/owner.h"
+#include "core/base/run/claim_file.h"
 
 namespace wkvq {
 
 /// The right to write one file of a folder that several processes share, on this host, in
 /// containers or on other hosts: "<file>.claim", made by link(2) or O_EXCL, which network file
-/// systems without locks have too. It holds its owner's token. A thread of its own renews the
-/// claim's time every kBeat; a claim is void when its owner is known to be dead, or, where nothing
+/// systems without locks have too. It holds its owner's token, since when, and what the process is
+/// doing (core/base/run/activity.h). A thread of its own renews both and the claim's time every kBeat; a claim is void when its owner is known to be dead, or, where nothing
 /// is known of it, silent for kSilence by the file system's own time.
 class Claim {
  public:
@@ -40,9 +41,11 @@ class Claim {
   Claim(std::filesystem::path path, Owner owner);
   void begin(int descriptor);
   void beat();
+  ClaimFile content() const;
 
   std::filesystem::path path_;
   Owner owner_;
+  int64_t since_;
   int descriptor_ = -1;
   RemovedOnInterrupt interrupt_;
   std::mutex mutex_;

@@ -15,7 +15,9 @@ namespace {
 constexpr double kBarWidth = 20;
 constexpr double kTerminalInterval = 0.1;
 constexpr double kPlainInterval = 10.0;
-constexpr size_t kShortLabel = 16;  // letters of a label that a narrow terminal keeps
+constexpr const char* kLineUp = "\x1b[A";
+constexpr const char* kClearBelow = "\x1b[J";  // from the cursor on
+constexpr size_t kShortLabel = 16;             // letters of a label that a narrow terminal keeps
 
 /// "3", or "3.25" within a step.
 std::string count_text(double done) {
@@ -69,33 +71,47 @@ void Progress::advance(int64_t steps, std::string note) {
   reach(done_ + static_cast<double>(steps), std::move(note));
 }
 
-void Progress::reach(double done, std::string note) {
+void Progress::reach(double done, std::string note, std::string below) {
   done_ = done;
   note_ = std::move(note);
+  below_ = std::move(below);
   const double interval = sink_.terminal ? kTerminalInterval : kPlainInterval;
   if (sink_.seconds() - shown_ >= interval) show(false);
 }
 
 void Progress::finish(const std::string& line) {
   finished_ = true;
+  if (!sink_.out) return;
   std::string text = line;
   if (sink_.terminal && text.size() < shown_width_) text.append(shown_width_ - text.size(), ' ');
-  *sink_.out << (sink_.terminal ? "\r" : "") << text << std::endl;
+  *sink_.out << (sink_.terminal ? "\r" : "") << text << (below_width_ > 0 ? kClearBelow : "")
+             << std::endl;
 }
 
 void Progress::show(bool last) {
   shown_ = sink_.seconds();
   shown_done_ = done_;
+  if (!sink_.out) return;
   if (!sink_.terminal) {
-    *sink_.out << line(label_, false) << std::endl;
+    const std::string text = line(label_, false);
+    const char* const gap = note_.empty() ? "  " : ", ";
+    *sink_.out << (below_.empty() ? text : text + gap + below_) << std::endl;
     return;
   }
+  *sink_.out << '\r' << fitted(fitting_line(), shown_width_);
+  if (!below_.empty() && !last)
+    *sink_.out << '\n' << fitted(below_, below_width_) << "\r" << kLineUp;
+  if (last) *sink_.out << (below_width_ > 0 ? kClearBelow : "") << '\n';
+  *sink_.out << std::flush;
+}
+
+std::string Progress::fitted(std::string text, size_t& width) const {
   // The last column stays free: some terminals wrap on it.
-  std::string text = cut(fitting_line(), sink_.columns - std::min<size_t>(sink_.columns, 1));
-  const size_t width = text.size();
-  if (width < shown_width_) text.append(shown_width_ - width, ' ');
-  shown_width_ = width;
-  *sink_.out << '\r' << text << (last ? "\n" : "") << std::flush;
+  text = cut(std::move(text), sink_.columns - std::min<size_t>(sink_.columns, 1));
+  const size_t before = width;
+  width = text.size();
+  if (width < before) text.append(before - width, ' ');
+  return text;
 }
 
 std::string Progress::fitting_line() const {

@@ -4,7 +4,7 @@ import unittest
 import warnings
 from pathlib import Path
 
-from support import TemporaryFolderTest, h5py, wkvq_results, write_run
+from support import TemporaryFolderTest, h5py, program, wkvq_results, write_run
 
 
 class ReadTest(TemporaryFolderTest):
@@ -45,6 +45,24 @@ class ReadTest(TemporaryFolderTest):
         self.assertEqual(list(table["cost.seconds_blocks"]), [1.5, 1.5])
         self.assertEqual(list(table["evaluation"]), ["perplexity.self.past"] * 2)
         self.assertNotIn("yaml", table.columns)
+
+    def test_merged_file(self):
+        write_run(self.folder / "a.h5", 4, [1, 2, 3, 4])
+        write_run(self.folder / "b.h5", 2, [1, 2, 3, 5])
+        before = wkvq_results.frame(self.folder)
+        merged = self.folder / "all.h5"
+        program("merge", self.folder, "--out", merged)
+        self.assertTrue(wkvq_results.frame(merged).equals(before))
+        # In the folder it is passed over: its runs lie there, too.
+        self.assertTrue(wkvq_results.frame(self.folder).equals(before))
+        index = wkvq_results.index_frame(merged)
+        self.assertEqual(list(index["run_id"]), ["a", "b"])
+        self.assertEqual(list(index["value"]), [2.5, 2.5])
+        self.assertEqual(list(index["kv_mode"]), ["past", "past"])
+        rows = wkvq_results.rows(merged / "b", "perplexity.self.past")
+        self.assertEqual(list(rows["nll"]), [1, 2, 3, 5])
+        with self.assertRaises(KeyError):
+            wkvq_results.load(merged / "c")
 
     def test_frame_warns_of_broken_files_and_goes_on(self):
         good = write_run(self.folder / "good.h5", 4, [1, 2, 3, 4])
