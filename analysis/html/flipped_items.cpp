@@ -16,7 +16,7 @@ using nlohmann::ordered_json;
 
 constexpr size_t kMostAnswers = 400'000;  ///< runs times items: some bytes each
 constexpr size_t kMostItems = 300;        ///< of a group: their texts
-constexpr size_t kContextWidth = 400, kChoiceWidth = 160;
+constexpr size_t kContextWidth = 400, kChoiceWidth = 300;
 
 struct Answers {
   size_t run = 0;

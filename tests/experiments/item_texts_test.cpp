@@ -18,10 +18,13 @@ const Evaluation& evaluation(const RunSummary& run, const std::string& metric,
 }
 
 void write_items(const test::TemporaryFolder& folder, const std::string& second) {
-  test::write_file(
-      folder / "colours.jsonl",
-      R"({"what": "grass", "colours": ["red", "green"], "right": 1})" "\n"
-      R"({"what": ")" + second + R"(", "colours": ["blue", "black"], "right": 0})" "\n");
+  test::write_file(folder / "colours.jsonl",
+                   R"({"what": "grass", "colours": ["red", "green"], "right": 1})"
+                   "\n"
+                   R"({"what": ")" +
+                       second +
+                       R"(", "colours": ["blue", "black"], "right": 0})"
+                       "\n");
 }
 
 }  // namespace
@@ -33,11 +36,12 @@ TEST_CASE("texts of items: made again from the run's configuration, not where da
   test::write_file(folder / "colours.yaml",
                    "name: colours\nversion: \"1\"\ncontext: \"The colour of {what} is\"\n"
                    "choices: \"{colours}\"\nlabel: \"{right}\"\nmetrics: [acc]\n");
-  test::write_file(folder / "one.yaml",
-                   fmt::format("name: one\nmodel: {{path: mini}}\nmethod: {{name: rtn}}\nevaluate:\n"
-                               "  - {{task: {}, bos: none, acc_mutual_info: true}}\n"
-                               "  - {{task: cloze, dataset: {{name: self, samples: 2}}, items: 3}}\n",
-                               task));
+  test::write_file(
+      folder / "one.yaml",
+      fmt::format("name: one\nmodel: {{path: mini}}\nmethod: {{name: rtn}}\nevaluate:\n"
+                  "  - {{task: {}, bos: none, acc_mutual_info: true}}\n"
+                  "  - {{task: cloze, dataset: {{name: self, samples: 2}}, items: 3}}\n",
+                  task));
   std::ostringstream out;
   REQUIRE(run_command({.file = folder / "one.yaml", .results = folder / "results"}, out) == 0);
   const RunSummary run = load_runs({folder / "results"}).front();
