@@ -69,7 +69,7 @@ TEST_CASE("man: every command and option, in lines that are text or known macros
   CHECK(commands >= 15);
   for (const char* part :
        {".B \\-\\-kv\\-modes TEXT\n", ".B \\-\\-threads INT\n", ".SH EXIT STATUS\n",
-        ".B \\-\\-format table | markdown | json\n", ".B WKVQ_CPU_CAPABILITY\n",
+        ".B \\-\\-format table | markdown | csv | json | latex\n", ".B WKVQ_CPU_CAPABILITY\n",
         ".B WHAT: methods | tasks | datasets | families | formats\n"})
     CHECK(contains(page, part));
   std::istringstream lines(page);
