@@ -29,7 +29,7 @@ struct Scale {
   void widen() {
     if (low > high) low = log ? 0.1 : 0, high = 1;
     if (log) {
-      const double margin = std::max(std::pow(high / low, 0.05), 1.1);
+      const double margin = high > low ? std::pow(high / low, 0.05) : 1.1;
       low /= margin;
       high *= margin;
       return;
