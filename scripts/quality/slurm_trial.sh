@@ -43,7 +43,8 @@ start_slurm() {
   dd if=/dev/urandom of="$folder/munge/key" bs=128 count=1 status=none
   chmod 700 "$folder/munge" && chmod 400 "$folder/munge/key"
   munged --foreground --force --key-file="$folder/munge/key" --socket="$folder/munge.socket" \
-    --pid-file="$folder/munge/pid" --log-file="$folder/munge/log" --seed-file="$folder/munge/seed" &
+    --pid-file="$folder/munge/pid" --log-file="$folder/munge/log" --seed-file="$folder/munge/seed" \
+    >"$folder/munged.log" 2>&1 &
   others+=($!)
   cat >"$SLURM_CONF" <<END
 ClusterName=trial
@@ -103,8 +104,8 @@ runs=12
 
 say "a single process"
 "$wkvq" run "$folder/trial.yaml" --results "$folder/single" --quiet
-say "slurm $(sinfo -V | cut -d' ' -f2) with three nodes"
 start_slurm
+say "$(sinfo -V) with three nodes"
 "$wkvq" submit "$folder/trial.yaml" --results "$folder/slurm" --slurm --array-size 6
 until_true 120 claimed
 until_true 60 runs_on n1
