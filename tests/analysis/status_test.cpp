@@ -103,7 +103,8 @@ TEST_CASE("status: printed, and as JSON; the folder stays as it was") {
   CHECK(json["failed"][0]["error"] == "no memory");
   CHECK(json["done"] == nlohmann::json::array({"done"}));
   CHECK(entries() == before);
-  REQUIRE_CONFIG_ERROR(printed(results.path() / "none"), "no folder");
+  std::ostringstream out;
+  REQUIRE_CONFIG_ERROR(status_command(results.path() / "none", "table", out), "no folder");
 }
 
 TEST_CASE("status: a run that is done again counts as running") {

@@ -95,5 +95,6 @@ TEST_CASE("shard: the parts of a sweep are the sweep, no run is in two") {
   for (const std::string& id : ids("--shard 1/2")) CHECK(id.find("seed-1") != std::string::npos);
   test::refuses("plan " + (folder / "s.yaml").string() + " --shard 4/4",
                 {"--shard '4/4': expected i/n with i from 0 to n - 1"});
-  test::refuses("run " + (folder / "s.yaml").string() + " --shard x", {"--shard 'x': expected i/n"});
+  test::refuses("run " + (folder / "s.yaml").string() + " --shard x",
+                {"--shard 'x': expected i/n"});
 }

@@ -44,9 +44,8 @@ std::vector<hsize_t> checked_shape(const Handle& dataset, const Handle& type, co
   const hsize_t bytes = product(shape, element_bytes, place);
   const hsize_t in_memory = product(shape, std::max<hsize_t>(element_bytes, 8), place);
   const auto inner = inner_path(place.path);
-  const hsize_t stored =
-      std::min<hsize_t>(H5Dget_storage_size(dataset),
-                        std::filesystem::file_size(inner ? inner->file : place.path));
+  const hsize_t stored = std::min<hsize_t>(
+      H5Dget_storage_size(dataset), std::filesystem::file_size(inner ? inner->file : place.path));
   if (in_memory > kMaxBytes || (bytes > kFreeBytes && bytes / kGzipRatio > stored))
     place.reject(fmt::format("claims {} bytes, stores {}", bytes, stored));
   return shape;
