@@ -97,9 +97,9 @@ TEST_CASE("sweep progress: runs that train have a pace of their own, and each si
         "sweep: 38 %, about 2:40 left\n[3/4] t  0:50  done\n");
   // Two lines, the second below the first, gone at the end.
   CHECK(
-      terminal.str().ends_with("\r[3/4] t 50 % 0:50 (about 0:50 left)  block 1/1: training, "
+      terminal.str().ends_with("\r[3/4] t 50 % 0:50 (about 0:50 left)  block 1/1: training, e"
                                "\nsweep: 38 %, about 2:40 left\r\x1b[A\r[3/4] t  0:50  done" +
-                               std::string(39, ' ') + "\x1b[J\n"));
+                               std::string(40, ' ') + "\x1b[J\n"));
 }
 
 TEST_CASE("work: blocks, the calibration within one, and evaluations add up to all of it") {
