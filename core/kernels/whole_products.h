@@ -45,8 +45,7 @@ struct WholeSum {
   void add(const Words& words, int shift, const int8_t* inputs) {
     const WideInts x = WKVQ_WIDE(set1_epi32)(four_bytes(inputs));
     const Words codes = words >> (kBits * shift) & (0x01010101u * ((1u << kBits) - 1u));
-    sum = WKVQ_WIDE(add_epi16)(
-        sum, WKVQ_WIDE(maddubs_epi16)(reinterpret_cast<WideInts>(codes), x));
+    sum = WKVQ_WIDE(add_epi16)(sum, WKVQ_WIDE(maddubs_epi16)(reinterpret_cast<WideInts>(codes), x));
   }
   SignedWords total() const {
     const WideInts pairs = WKVQ_WIDE(madd_epi16)(sum, WKVQ_WIDE(set1_epi16)(1));
@@ -65,9 +64,8 @@ struct WholeSum<8> {
     const WideInts odd = WKVQ_WIDE(srai_epi16)(x, 8);
     const Words low = words & 0x00ff00ffu, high = words >> 8 & 0x00ff00ffu;
     sum = WKVQ_WIDE(add_epi32)(
-        sum,
-        WKVQ_WIDE(add_epi32)(WKVQ_WIDE(madd_epi16)(reinterpret_cast<WideInts>(low), even),
-                             WKVQ_WIDE(madd_epi16)(reinterpret_cast<WideInts>(high), odd)));
+        sum, WKVQ_WIDE(add_epi32)(WKVQ_WIDE(madd_epi16)(reinterpret_cast<WideInts>(low), even),
+                                  WKVQ_WIDE(madd_epi16)(reinterpret_cast<WideInts>(high), odd)));
   }
   SignedWords total() const { return reinterpret_cast<SignedWords>(sum); }
 };
