@@ -84,7 +84,7 @@ TEST_CASE("status: what runs where, what failed and why, what is stale") {
   CHECK(found.damaged[0].name == "broken");
 }
 
-TEST_CASE("status: printed, and as JSON; the folder stays as it was") {
+TEST_CASE("status: printed, and as JSON, and the folder stays as it was") {
   const Results results;
   const auto entries = [&] {
     return std::distance(fs::recursive_directory_iterator(results.path()), {});
