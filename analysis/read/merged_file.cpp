@@ -1,6 +1,7 @@
 #include "analysis/read/merged_file.h"
 
 #include "core/base/error.h"
+#include "core/base/files/regular_file.h"
 #include "core/base/files/seal.h"
 #include "core/base/hdf5/hdf5.h"
 #include "core/base/hdf5/inner_path.h"
@@ -9,6 +10,7 @@ namespace wkvq {
 
 std::optional<std::vector<std::filesystem::path>> merged_runs(const std::filesystem::path& path) {
   try {
+    require_regular_file(path);
     // Only what has its seal is opened without a process for crashes.
     if (!check_seal(path)) return std::nullopt;
     const hdf5::Reader file(path);
