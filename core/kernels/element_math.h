@@ -29,11 +29,13 @@ WKVQ_HOST_DEVICE inline float round_down(float x) {
 WKVQ_HOST_DEVICE inline double round_down(double x) {
   return floor(x);
 }
+// Without a call, so that loops over them become vectors: the largest number below a half is added,
+// and what has a half or more goes up.
 WKVQ_HOST_DEVICE inline float round_half_away(float x) {
-  return roundf(x);
+  return truncf(x + copysignf(0x1.fffffep-2f, x));
 }
 WKVQ_HOST_DEVICE inline double round_half_away(double x) {
-  return round(x);
+  return trunc(x + copysign(0x1.fffffffffffffp-2, x));
 }
 
 /// floor(log2 x) of a normal x > 0, and 2^e of a normal result: bits alone, so that loops over them
@@ -138,6 +140,21 @@ WKVQ_HOST_DEVICE inline uint8_t element_code(T value, const Element& element) {
   const int code = ((at - lowest) << mantissa) + steps;
   const bool negative = copysign(T(1), value) < T(0);
   return static_cast<uint8_t>(negative ? code + (1 << magnitude_bits(element)) : code);
+}
+
+/// The element that a code stands for; element_code backwards. Whole numbers: the code.
+template <class T>
+WKVQ_HOST_DEVICE inline T element_value(uint32_t code, const Element& element, T type) {
+  if (element.kind == ElementKind::kInteger) return static_cast<T>(code);
+  if (element.kind == ElementKind::kTable)
+    return static_cast<T>(table_value(element.table, static_cast<int>(code)));
+  const int mantissa = element.mantissa_bits, sign = magnitude_bits(element);
+  const uint32_t size = code & ((1u << sign) - 1u), field = size >> mantissa;
+  const uint32_t steps = (size & ((1u << mantissa) - 1u)) + (field > 0 ? 1u << mantissa : 0u);
+  const int exponent =
+      element.lowest_exponent + (field > 0 ? static_cast<int>(field) - 1 : 0) - mantissa;
+  const T value = static_cast<T>(steps) * power_of_two(exponent, type);
+  return code >> sign != 0 ? -value : value;
 }
 
 }  // namespace

@@ -75,12 +75,16 @@ WKVQ_HOST_DEVICE inline T stored_power(int e) {
   return static_cast<T>(ldexp(1.0, held));
 }
 
+/// What the scales of blocks are in two levels: e4m3.
+WKVQ_HOST_DEVICE inline Element two_level_element() {
+  return {ElementKind::kFloat, 3, -6, 448};
+}
+
 /// A block scale for a largest magnitude `m` and a largest element `largest` in two levels.
 template <class T>
 WKVQ_HOST_DEVICE inline T two_level_scale(T m, T largest, const QuantPlan& plan) {
   const T factor = static_cast<T>(plan.tensor_factor);
-  const Element e4m3{ElementKind::kFloat, 3, -6, 448};
-  return nearest_float(factor * (m / largest), e4m3) / factor;
+  return nearest_float(factor * (m / largest), two_level_element()) / factor;
 }
 
 /// The scale of a symmetric group with a largest magnitude `m` > 0. Not above 0 where it is lost.

@@ -24,7 +24,7 @@ __device__ inline float level_of(const LaneCodes<kBits>& of, int i, const Weight
   if constexpr (kWhole)
     return of.code(i);
   else
-    return element_value(of.bits(i), f.element);
+    return element_value(of.bits(i), f.element, 0.0f);
 }
 
 /// Grid: panels, blocks of rows. Rows beyond the last one repeat it and are not written.
@@ -75,7 +75,8 @@ __global__ void decode_panels(PackedProduct w, float* out) {
   for (int64_t lane = 0; lane < kPanelLanes && panel * kPanelLanes + lane < f.out; ++lane)
     out[(panel * kPanelLanes + lane) * f.in + i] =
         weight_grid(w, panel, i / f.group, lane)
-            .value(element_value(panel_code(codes, static_cast<int>(f.bits), i, lane), f.element));
+            .value(element_value(panel_code(codes, static_cast<int>(f.bits), i, lane), f.element,
+                                 0.0f));
 }
 
 template <int kBits, bool kWhole, class Launch>

@@ -6,11 +6,6 @@
 namespace wkvq {
 namespace {
 
-/// What scales of two levels are stored as.
-WKVQ_HOST_DEVICE inline Element scale_element() {
-  return {ElementKind::kFloat, 3, -6, 448};
-}
-
 /// What the codes of one output stand for in one group: w = (level - zero) * scale + minimum, the
 /// level being the code, which begins at 0 in every form, or an element.
 struct WeightGrid {
@@ -19,27 +14,13 @@ struct WeightGrid {
   WKVQ_HOST_DEVICE float value(float level) const { return (level - zero) * scale + minimum; }
 };
 
-/// The element that a code stands for; element_code backwards. Whole numbers: the code.
-WKVQ_HOST_DEVICE inline float element_value(uint32_t code, const Element& element) {
-  if (element.kind == ElementKind::kInteger) return static_cast<float>(code);
-  if (element.kind == ElementKind::kTable)
-    return static_cast<float>(table_value(element.table, static_cast<int>(code)));
-  const int mantissa = element.mantissa_bits, sign = magnitude_bits(element);
-  const uint32_t size = code & ((1u << sign) - 1u), field = size >> mantissa;
-  const uint32_t steps = (size & ((1u << mantissa) - 1u)) + (field > 0 ? 1u << mantissa : 0u);
-  const int exponent =
-      element.lowest_exponent + (field > 0 ? static_cast<int>(field) - 1 : 0) - mantissa;
-  const float value = static_cast<float>(steps) * power_of_two(exponent, 0.0f);
-  return code >> sign != 0 ? -value : value;
-}
-
 /// Scale `lane` of a group of a panel.
 WKVQ_HOST_DEVICE inline float weight_scale(const WeightFormat& f, const unsigned char* scales,
                                            int64_t lane) {
   if (f.scale_width() == 0) return 1.0f;
   if (f.scale_width() > 1) return load_stored(scales, lane, f.stored);
   const uint32_t byte = scales[lane];
-  if (f.two_levels()) return element_value(byte, scale_element()) / f.factor;
+  if (f.two_levels()) return element_value(byte, two_level_element(), 0.0f) / f.factor;
   return byte == 0 ? float_of_bits(0x00400000u) : float_of_bits(byte << 23);
 }
 
@@ -53,8 +34,8 @@ WKVQ_HOST_DEVICE inline void put_weight_scale(const WeightFormat& f, unsigned ch
     return;
   }
   if (f.two_levels()) {
-    const float level = nearest_float(scale * f.factor, scale_element());
-    scales[lane] = level / f.factor == scale ? element_code(level, scale_element()) : 0;
+    const float level = nearest_float(scale * f.factor, two_level_element());
+    scales[lane] = level / f.factor == scale ? element_code(level, two_level_element()) : 0;
   } else {
     scales[lane] = static_cast<unsigned char>(bits_of_float(scale) >> 23);
   }

@@ -42,19 +42,9 @@ at::Tensor table_codes(const at::Tensor& levels, const Element& element) {
 }  // namespace
 
 std::vector<double> element_values(const Element& element) {
+  const uint32_t count = element.kind == ElementKind::kTable ? 16u : 2u << magnitude_bits(element);
   std::vector<double> values;
-  if (element.kind == ElementKind::kTable) {
-    for (int code = 0; code < 16; ++code) values.push_back(table_value(element.table, code));
-    return values;
-  }
-  const int mantissa = element.mantissa_bits, half = 1 << magnitude_bits(element);
-  for (int code = 0; code < 2 * half; ++code) {
-    const int size = code % half, field = size >> mantissa;
-    const int steps = size % (1 << mantissa) + (field > 0 ? 1 << mantissa : 0);
-    const int exponent = element.lowest_exponent + std::max(field - 1, 0) - mantissa;
-    const double value = std::ldexp(steps, exponent);
-    values.push_back(code < half ? value : -value);
-  }
+  for (uint32_t code = 0; code < count; ++code) values.push_back(element_value(code, element, 0.0));
   return values;
 }
 
