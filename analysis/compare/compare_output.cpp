@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "analysis/compare/cells.h"
 #include "analysis/compare/compare.h"
 #include "analysis/compare/significance.h"
 #include "analysis/tables/section.h"
@@ -26,30 +27,10 @@ std::string interval(const PairedDifference& difference) {
 Cell nats_of(const Comparison& one, const Evaluation& evaluation, double mean) {
   if (one.value != "nll") return {};
   // d ln(perplexity) = d perplexity / perplexity.
-  return {.kind = Cell::Kind::kNumber,
-          .value = mean,
-          .error = evaluation.stderr_ / evaluation.value,
-          .n = evaluation.n,
-          .convention = evaluation.convention};
-}
-
-Cell value_of(const Evaluation& evaluation) {
-  return {.kind = Cell::Kind::kNumber,
-          .value = evaluation.value,
-          .error = evaluation.stderr_,
-          .n = evaluation.n,
-          .convention = evaluation.convention};
-}
-
-Cell difference_of(const Comparison& one) {
-  const PairedDifference& difference = one.difference;
-  return {.kind = Cell::Kind::kNumber,
-          .value = difference.value,
-          .error = difference.standard_error,
-          .n = one.clusters,
-          .stars = significant_stars(difference.value / difference.standard_error,
-                                     static_cast<double>(one.clusters - 1)),
-          .convention = one.first.convention};
+  Cell cell = value_cell(evaluation);
+  cell.value = mean;
+  cell.error = evaluation.stderr_ / evaluation.value;
+  return cell;
 }
 
 Table with_headers(const std::vector<std::string>& names) {
@@ -72,12 +53,12 @@ Table difference_table(const RunComparison& runs) {
   table.headers.insert(table.headers.end(), {{"B - A"}, {"95 %"}, {"unit"}, {"clusters"}});
   for (const Comparison& one : runs.comparisons) {
     auto& row = table.rows.emplace_back(keys_of(one));
-    row.insert(row.end(), {value_of(one.first), value_of(one.second)});
+    row.insert(row.end(), {value_cell(one.first), value_cell(one.second)});
     if (nats)
       row.insert(row.end(), {nats_of(one, one.first, one.first_mean),
                              nats_of(one, one.second, one.second_mean)});
     row.insert(row.end(),
-               {difference_of(one), text_cell(interval(one.difference)), text_cell(unit_of(one)),
+               {difference_cell(one), text_cell(interval(one.difference)), text_cell(unit_of(one)),
                 text_cell(fmt::format("{} {}s", one.clusters, one.cluster))});
   }
   return table;

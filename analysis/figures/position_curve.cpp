@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <map>
 
+#include "analysis/compare/baseline.h"
 #include "analysis/compare/paired_statistics.h"
+#include "analysis/figures/chosen_runs.h"
 #include "analysis/read/number_column.h"
 #include "core/base/error.h"
 
@@ -32,8 +34,6 @@ Point bucket_mean(const std::vector<double>& cluster, const std::vector<double>&
   return {(first + last) / 2, mean.value, mean.standard_error};
 }
 
-}  // namespace
-
 std::vector<Point> curve_by_position(const RunSummary& run, const Evaluation& evaluation,
                                      const std::string& cluster, const std::string& value_name) {
   const hdf5::Reader file(run.path);
@@ -54,6 +54,26 @@ std::vector<Point> curve_by_position(const RunSummary& run, const Evaluation& ev
     points.push_back(bucket_mean(window, position, value, low, high));
   }
   return points;
+}
+
+}  // namespace
+
+Panel position_panel(const FigureInput& input, const EvaluationGroup& group,
+                     const PositionAxes& axes, std::string& left_out) {
+  std::vector<EvaluationOfRun> members = group.members;
+  if (!axes.full_precision)
+    std::erase_if(members,
+                  [&](const auto& one) { return is_full_precision(*input.runs[one.run]); });
+  left_out = keep_first(members, kMostCurves);
+  Curves curves{axes.x, axes.y, {}};
+  for (const auto& [run, evaluation] : members) {
+    std::vector<Point> points =
+        curve_by_position(*input.runs[run], *evaluation, axes.cluster, axes.column);
+    for (Point& point : points) point.run = input.places[run];
+    if (!points.empty()) curves.series.push_back({.name = input.labels[run], .points = points});
+  }
+  if (curves.series.empty()) return {};
+  return {group.title, "Convention: " + group.convention + ".", curves};
 }
 
 }  // namespace wkvq

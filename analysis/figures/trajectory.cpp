@@ -1,7 +1,3 @@
-#include <algorithm>
-
-#include "analysis/compare/baseline.h"
-#include "analysis/figures/chosen_runs.h"
 #include "analysis/figures/evaluations.h"
 #include "analysis/figures/position_curve.h"
 
@@ -23,23 +19,6 @@ constexpr Shown kShown[] = {
     {"equal_tokens", "equal", "share of equal tokens while writing"},
 };
 
-Panel panel_of(const FigureInput& input, const EvaluationGroup& group, const Shown& shown,
-               std::string& left_out) {
-  std::vector<EvaluationOfRun> members = group.members;
-  // Full precision differs from itself nowhere.
-  std::erase_if(members, [&](const auto& one) { return is_full_precision(*input.runs[one.run]); });
-  left_out = keep_first(members, kMostCurves);
-  Curves curves{{"position in the written text (tokens)"}, {shown.label, shown.log}, {}};
-  for (const auto& [run, evaluation] : members) {
-    std::vector<Point> points =
-        curve_by_position(*input.runs[run], *evaluation, "prompt", shown.column);
-    for (Point& point : points) point.run = input.places[run];
-    if (!points.empty()) curves.series.push_back({.name = input.labels[run], .points = points});
-  }
-  if (curves.series.empty()) return {};
-  return {group.title, "Convention: " + group.convention + ".", curves};
-}
-
 }  // namespace
 
 FigureResult trajectory_figure(const FigureInput& input) {
@@ -49,7 +28,15 @@ FigureResult trajectory_figure(const FigureInput& input) {
          evaluation_groups(input, kMostPanels, [&](const Evaluation& evaluation) {
            return evaluation.task == "trajectory" && evaluation.metric == shown.metric;
          }))
-      if (Panel panel = panel_of(input, group, shown, result.note); !panel.title.empty())
+      // Full precision differs from itself nowhere.
+      if (Panel panel = position_panel(input, group,
+                                       {.cluster = "prompt",
+                                        .column = shown.column,
+                                        .x = {"position in the written text (tokens)"},
+                                        .y = {shown.label, shown.log},
+                                        .full_precision = false},
+                                       result.note);
+          !panel.title.empty())
         result.panels.push_back(std::move(panel));
   if (result.panels.empty()) result.absent = "No finished run that quantizes has task trajectory.";
   return result;

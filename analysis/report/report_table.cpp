@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "analysis/compare/significance.h"
+#include "analysis/compare/cells.h"
 #include "analysis/read/load_runs.h"
 #include "analysis/tables/format_number.h"
 #include "analysis/tables/text_width.h"
@@ -62,21 +62,17 @@ Cell cell_of(const Report& report, const RunSummary& run, const ReportColumn& co
   if (column.kind == Kind::kEvaluation) {
     const Evaluation* evaluation = evaluation_of(run, column);
     if (!evaluation) return {};
-    return {.kind = Cell::Kind::kNumber,
-            .value = evaluation->value,
-            .error = evaluation->stderr_,
-            .n = evaluation->n,
-            .note = column.convention_by_row ? note_of(report, evaluation->convention) : ""};
+    Cell cell = value_cell(*evaluation);
+    cell.convention.clear();  // the column or the note says it
+    if (column.convention_by_row) cell.note = note_of(report, evaluation->convention);
+    return cell;
   }
   if (column.kind == Kind::kDifference) {
     const Comparison* one = report.differences.of(run, evaluation_of(run, column));
     if (!one) return {};
-    return {.kind = Cell::Kind::kNumber,
-            .value = one->difference.value,
-            .error = one->difference.standard_error,
-            .n = one->clusters,
-            .stars = significant_stars(one->difference.value / one->difference.standard_error,
-                                       static_cast<double>(one->clusters - 1))};
+    Cell cell = difference_cell(*one);
+    cell.convention.clear();
+    return cell;
   }
   return cell_of(value_of(run, column));
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "analysis/compare/cells.h"
 #include "analysis/report/show_evidence.h"
 #include "analysis/tables/section.h"
 #include "analysis/tables/text_width.h"
@@ -35,12 +36,7 @@ Table evaluation_table(const RunSummary& run) {
   table.text_width = SIZE_MAX;  // conventions are whole
   for (const Evaluation& e : run.evaluations)
     table.rows.push_back({attribute_cell(e.name), attribute_cell(e.metric),
-                          attribute_cell(e.dataset), attribute_cell(e.kv_mode),
-                          Cell{.kind = Cell::Kind::kNumber,
-                               .value = e.value,
-                               .error = e.stderr_,
-                               .n = e.n,
-                               .convention = e.convention},
+                          attribute_cell(e.dataset), attribute_cell(e.kv_mode), value_cell(e),
                           attribute_cell(e.n), attribute_cell(e.convention)});
   return table;
 }

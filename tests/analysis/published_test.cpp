@@ -2,6 +2,7 @@
 #include <sstream>
 #include <tuple>
 
+#include "analysis/html/html_report.h"
 #include "analysis/published/published_match.h"
 #include "analysis/report/published_report.h"
 #include "core/base/error.h"
@@ -213,6 +214,26 @@ TEST_CASE("published: table with sources, tags and what is missing") {
   REQUIRE_CONFIG_ERROR(
       report_command({.paths = {folder.path()}, .format = "csv", .published = true}, out),
       "expected table, markdown or latex");
+}
+
+TEST_CASE("published: beside ours in every rendering that has them") {
+  const TemporaryFolder folder;
+  const RunSummary run = run_of(folder, {});
+  const std::vector<std::string> row = published_table({run}, published_numbers()).rows.at(0);
+  REQUIRE(std::stod(row[3]) > 5);  // OmniQuant's own number for this setting
+  const auto shows = [&](const std::string& text) {
+    return text.find("Published numbers") != std::string::npos &&
+           text.find(row[2]) != std::string::npos && text.find(row[3]) != std::string::npos;
+  };
+  for (const char* format : {"table", "markdown", "latex"}) {
+    INFO(format);
+    std::ostringstream out;
+    report_command({.paths = {folder.path()}, .format = format, .published = true}, out);
+    CHECK(shows(out.str()));
+  }
+  std::ostringstream out;
+  html_command({.paths = {folder.path()}, .published = true}, folder / "page.html", out);
+  CHECK(shows(test::read_text(folder / "page.html")));
 }
 
 TEST_CASE("published: what is no table is refused with its place") {

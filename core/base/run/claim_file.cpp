@@ -13,19 +13,12 @@
 #include "core/base/error.h"
 #include "core/base/files/owner.h"
 #include "core/base/files/temporary_file.h"
+#include "core/base/text/cut_text.h"
 
 namespace wkvq {
 namespace {
 
 constexpr size_t kBytes = 512;
-
-/// At most `width` bytes, no letter cut in two.
-std::string cut(std::string text, size_t width) {
-  if (text.size() <= width) return text;
-  while (width > 0 && (static_cast<unsigned char>(text[width]) & 0xc0) == 0x80) --width;
-  text.resize(width);
-  return text;
-}
 
 }  // namespace
 
@@ -35,7 +28,7 @@ Descriptor::~Descriptor() {
 
 std::string ClaimFile::text() const {
   std::string content = fmt::format("{}\nsince {}\n", token, since);
-  std::string line = cut(doing, kBytes - content.size() - 1);
+  std::string line = cut_text(doing, kBytes - content.size() - 1);
   std::ranges::replace(line, '\n', ' ');
   content += line;
   content.resize(kBytes - 1, ' ');

@@ -9,6 +9,8 @@
 #include <cmath>
 #include <iostream>
 
+#include "core/base/text/cut_text.h"
+
 namespace wkvq {
 namespace {
 
@@ -23,14 +25,6 @@ constexpr size_t kShortLabel = 16;             // letters of a label that a narr
 std::string count_text(double done) {
   const bool whole = done == std::floor(done);
   return whole ? fmt::format("{:.0f}", done) : fmt::format("{:.2f}", done);
-}
-
-/// At most `width` bytes, no letter cut in two.
-std::string cut(std::string text, size_t width) {
-  if (text.size() <= width) return text;
-  while (width > 0 && (static_cast<unsigned char>(text[width]) & 0xc0) == 0x80) --width;
-  text.resize(width);
-  return text;
 }
 
 }  // namespace
@@ -107,7 +101,7 @@ void Progress::show(bool last) {
 
 std::string Progress::fitted(std::string text, size_t& width) const {
   // The last column stays free: some terminals wrap on it.
-  text = cut(std::move(text), sink_.columns - std::min<size_t>(sink_.columns, 1));
+  text = cut_text(std::move(text), sink_.columns - std::min<size_t>(sink_.columns, 1));
   const size_t before = width;
   width = text.size();
   if (width < before) text.append(before - width, ' ');
@@ -121,7 +115,7 @@ std::string Progress::fitting_line() const {
   if (text.size() < sink_.columns || label_.size() <= kShortLabel) return text;
   const size_t excess = text.size() + 1 - sink_.columns;
   const size_t kept = label_.size() - std::min(label_.size() - kShortLabel, excess);
-  return line(cut(label_, kept - 1) + "~", false);
+  return line(cut_text(label_, kept - 1) + "~", false);
 }
 
 std::string Progress::line(const std::string& label, bool bar) const {
