@@ -6,6 +6,7 @@
 #include "analysis/published/published_match.h"
 #include "analysis/report/published_report.h"
 #include "core/base/error.h"
+#include "tests/support/process.h"
 #include "tests/support/run_files.h"
 
 using namespace wkvq;
